@@ -1,0 +1,49 @@
+"""
+All checks in one command: `python -m tests`.
+
+Lint, types, layers, then the tests with branch coverage. Stops at nothing: every part runs and the exit code is 1 if
+any of them failed. Arguments are handed to pytest; with arguments the coverage bar is not asked.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = sys.executable
+COVERAGE_PERCENT = 90
+
+
+def _run(name: str, *command: str) -> bool:
+    print(f"== {name}", flush=True)
+    started_at = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    print(
+        f"== {name}: {'ok' if done.returncode == 0 else 'FAILED'} ({time.monotonic() - started_at:.0f} s)", flush=True
+    )
+    return done.returncode == 0
+
+
+def main() -> int:
+    """Run every check and return the exit code."""
+    arguments = sys.argv[1:]
+    results = [
+        _run("ruff check", PYTHON, "-m", "ruff", "check", "--quiet"),
+        _run("ruff format", PYTHON, "-m", "ruff", "format", "--check", "--quiet"),
+        _run("mypy", PYTHON, "-m", "mypy"),
+        _run("import-linter", str(Path(PYTHON).parent / "lint-imports")),
+    ]
+    os.environ["COVERAGE_PROCESS_START"] = str(ROOT / "pyproject.toml")
+    pytest = [PYTHON, "-m", "pytest", "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term", *arguments]
+    if not arguments:
+        pytest += [f"--cov-fail-under={COVERAGE_PERCENT}"]
+    results.append(_run("pytest", *pytest))
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
