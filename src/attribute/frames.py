@@ -2,7 +2,8 @@
 The frames that pass from stage to stage: records -> requests -> verdicts -> rollup.
 
 `records` is made from the table of fields in `attribute.m1.fields`; the later frames extend it. A frame always has
-all its columns, in this order, also when it has no rows. `upstream_status` is a status, `UPSTREAM_TIMEOUT`, `UPSTREAM_INVALID` or null (not seen).
+all its columns, in this order, also when it has no rows. `upstream_status` is a status, `UPSTREAM_TIMEOUT`,
+`UPSTREAM_INVALID` or null (not seen).
 """
 
 from __future__ import annotations
