@@ -1,0 +1,164 @@
+"""What an engine is asked and what it answers, the same on one machine and on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+import polars as pl
+
+from attribute.logs.chunks import DEFAULT_CHUNK_BYTES
+from attribute.rollup import Rollup
+from attribute.rules.catalogue import Catalogue
+from attribute.rules.thresholds import Thresholds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """
+    A stretch of time, half-open: *since* is in, *until* is out. Either end may be open.
+
+    Untimed requests lie in no window but the one that is open at both ends.
+    """
+
+    since_at: datetime | None = None
+    until_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everything lies in it, untimed requests included."""
+        return self.since_at is None and self.until_at is None
+
+    def holds(self, at: pl.Expr) -> pl.Expr:
+        """Return whether *at* lies in the window: never null, true for all where the window is open."""
+        if self.is_open:
+            return pl.lit(value=True)
+        inside = at.is_not_null()
+        if self.since_at is not None:
+            inside &= (at >= self.since_at).fill_null(value=False)
+        if self.until_at is not None:
+            inside &= (at < self.until_at).fill_null(value=False)
+        return inside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the reading has come. *total_bytes* is 0 where it cannot be known (standard input)."""
+
+    read_bytes: int
+    total_bytes: int
+    lines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedAt:
+    """A rejected line with its place."""
+
+    file: str
+    line: int
+    reason: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisOptions:
+    """
+    All that decides an answer, and two ears for what happens on the way.
+
+    Attributes:
+        paths: files, folders, globs or `-`.
+        exclude: globs of names to leave out.
+        window: requests outside it are counted and otherwise left out.
+        functions: globs; only requests of functions that match one of them are analysed. None: all.
+        catalogue: the rules.
+        thresholds: the limits that the rules use.
+        strict: whether an unknown field makes a reject.
+        fingerprint: whether to hash the input's content.
+        chunk_bytes: how much is decoded at once. Never changes the answer.
+        threads: how many chunks are decoded side by side. Never changes the answer.
+        on_reject: called with every rejected line, in order of file and line.
+        on_progress: called after every chunk.
+    """
+
+    paths: tuple[str, ...]
+    catalogue: Catalogue
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    exclude: tuple[str, ...] = ()
+    window: Window = field(default_factory=Window)
+    functions: tuple[str, ...] = ()
+    strict: bool = False
+    fingerprint: bool = False
+    chunk_bytes: int = DEFAULT_CHUNK_BYTES
+    threads: int = 2
+    on_reject: Callable[[RejectedAt], None] | None = None
+    on_progress: Callable[[Progress], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileNote:
+    """A file that was passed over, or that was read only in part, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputAccount:
+    """
+    Where every line went: `lines = records + rejected + not_m1 + blank`.
+
+    Attributes:
+        files: how many files were read.
+        bytes: how many bytes of them, as they lie on the disk.
+        fingerprint: SHA-256 over the contents of the files, whatever their names and order; None where not asked.
+        duplicates: records of incident requests that repeat another one in every field.
+        outside_window: records whose own time lies outside the window.
+        untimed: records without a time.
+        unknown_fields: how many records had which field that M1 does not know; at most 50 names, the most frequent.
+        unknown_field_names: how many distinct names there were.
+        newer_versions: records of a higher schema version.
+        first_at: the earliest time of a record inside the window.
+        last_at: the latest one.
+        skipped_files: what was passed over.
+        incomplete_files: what was read only in part.
+        sample_rejects: the first rejected lines.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    fingerprint: str | None = None
+    lines: int = 0
+    records: int = 0
+    rejected: int = 0
+    not_m1: int = 0
+    blank: int = 0
+    rejected_by_reason: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    duplicates: int = 0
+    outside_window: int = 0
+    untimed: int = 0
+    unknown_fields: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    unknown_field_names: int = 0
+    newer_versions: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    skipped_files: tuple[FileNote, ...] = ()
+    incomplete_files: tuple[FileNote, ...] = ()
+    sample_rejects: tuple[RejectedAt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """
+    The answer of an engine.
+
+    Attributes:
+        account: where every line went.
+        rollup: counts per minute and key of all requests, healthy ones included.
+        verdicts: one row per incident request (`VERDICTS`), in order of time (untimed last), then `request_id`.
+    """
+
+    account: InputAccount
+    rollup: Rollup
+    verdicts: pl.LazyFrame
