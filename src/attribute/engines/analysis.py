@@ -157,8 +157,10 @@ class Analysis:
         account: where every line went.
         rollup: counts per minute and key of all requests, healthy ones included.
         verdicts: one row per incident request (`VERDICTS`), in order of time (untimed last), then `request_id`.
+        keep_alive: what *verdicts* reads from; the lazy frame is valid as long as the analysis lives.
     """
 
     account: InputAccount
     rollup: Rollup
     verdicts: pl.LazyFrame
+    keep_alive: object = None

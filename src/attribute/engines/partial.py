@@ -1,0 +1,180 @@
+"""
+What one piece of input comes to, and how the pieces are put together.
+
+The kernel looks at one chunk alone. A record that is *loud* (failing or slow, whatever its stage) is kept whole,
+because its request may be an incident request. A *quiet* one is counted at once and only the hash of its
+`request_id` is kept: if some other record of the same request turns out to be loud, the chunk is read again and the
+quiet record joins its request (`attribute.engines.local`). Real logs write one record per request, so that this
+happens to few chunks or none, and the answer is exact all the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from attribute.engines.analysis import Window
+from attribute.frames import RECORDS
+from attribute.m1.fields import ENDING_STAGES
+from attribute.rollup import Rollup, count_healthy, merge
+
+if TYPE_CHECKING:
+    from attribute.logs.lines import Decoded
+    from attribute.rules.compile import CompiledRules
+
+QUIET = pl.Schema({"hash": pl.UInt64(), "ending": pl.Boolean()})
+"""One row per quiet record, in order of line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """
+    Counts of lines and records of one piece of input; tallies of disjoint pieces add up.
+
+    Attributes are those of `attribute.engines.analysis.InputAccount`; `unknown_fields` holds all names.
+    """
+
+    lines: int = 0
+    records: int = 0
+    rejected: int = 0
+    not_m1: int = 0
+    blank: int = 0
+    outside_window: int = 0
+    untimed: int = 0
+    newer_versions: int = 0
+    rejected_by_reason: Counter[str]
+    unknown_fields: Counter[str]
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+    @classmethod
+    def zero(cls) -> Tally:
+        """Return the tally of nothing."""
+        return cls(rejected_by_reason=Counter(), unknown_fields=Counter())
+
+    def __add__(self, other: Tally) -> Tally:
+        firsts = [at for at in (self.first_at, other.first_at) if at is not None]
+        lasts = [at for at in (self.last_at, other.last_at) if at is not None]
+        return Tally(
+            lines=self.lines + other.lines,
+            records=self.records + other.records,
+            rejected=self.rejected + other.rejected,
+            not_m1=self.not_m1 + other.not_m1,
+            blank=self.blank + other.blank,
+            outside_window=self.outside_window + other.outside_window,
+            untimed=self.untimed + other.untimed,
+            newer_versions=self.newer_versions + other.newer_versions,
+            rejected_by_reason=self.rejected_by_reason + other.rejected_by_reason,
+            unknown_fields=self.unknown_fields + other.unknown_fields,
+            first_at=min(firsts, default=None),
+            last_at=max(lasts, default=None),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """
+    What one chunk comes to.
+
+    Attributes:
+        tally: where its lines went.
+        ended: rollup of the quiet records that end a request.
+        unended: rollup of the quiet records that do not; it counts for functions that never write an ending one.
+        ending_functions: functions that wrote an ending record.
+        loud: the failing or slow records, whole (`RECORDS`).
+        quiet: hashes of the others (`QUIET`).
+    """
+
+    tally: Tally
+    ended: Rollup
+    unended: Rollup
+    ending_functions: frozenset[str]
+    loud: pl.DataFrame
+    quiet: pl.DataFrame
+
+
+def hash_of(request_id: pl.Expr) -> pl.Expr:
+    """Return a 64-bit hash of *request_id*; equal within one version of polars, on any machine."""
+    return request_id.hash(seed=0x4D31)
+
+
+def is_ending() -> pl.Expr:
+    """Return whether a record ends its request."""
+    return pl.col("stage").is_in(list(ENDING_STAGES))
+
+
+def count_quiet(quiet: pl.DataFrame, *, compiled: CompiledRules, window: Window) -> Rollup:
+    """Roll up those *quiet* records (`RECORDS`) that lie in the window."""
+    inside = quiet if window.is_open else quiet.filter(window.holds(pl.col("at")))
+    return count_healthy(inside, compiled.absorbed)
+
+
+def tally_of(decoded: Decoded, *, window: Window) -> Tally:
+    """Count what *decoded* holds."""
+    records = decoded.records
+    inside = window.holds(pl.col("at"))
+    untimed, outside, first_at, last_at = records.select(
+        pl.col("at").is_null().sum().alias("untimed"),
+        (pl.col("at").is_not_null() & ~inside).sum().alias("outside"),
+        pl.col("at").filter(inside).min().alias("first"),
+        pl.col("at").filter(inside).max().alias("last"),
+    ).row(0)
+    return Tally(
+        lines=decoded.lines,
+        records=records.height,
+        rejected=len(decoded.rejects),
+        not_m1=decoded.not_m1,
+        blank=decoded.blank,
+        outside_window=outside,
+        untimed=untimed,
+        newer_versions=decoded.newer_versions,
+        rejected_by_reason=Counter(str(reject.reason) for reject in decoded.rejects),
+        unknown_fields=Counter(decoded.unknown_fields),
+        first_at=first_at,
+        last_at=last_at,
+    )
+
+
+def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window) -> Partial:
+    """
+    Bring one decoded chunk down to what later stages need.
+
+    Args:
+        decoded: a chunk's records and counts.
+        compiled: the rules.
+        window: records outside it are not counted, but kept where they are loud: they may be evidence.
+
+    Returns:
+        The partial of this chunk. It depends on nothing but the chunk's lines.
+    """
+    marked = decoded.records.with_columns(is_ending().alias("_ending"), compiled.incident.alias("_loud"))
+    loud = marked.filter(pl.col("_loud")).select(list(RECORDS))
+    quiet = marked.filter(~pl.col("_loud"))
+    if quiet["_ending"].all():
+        ended, unended = quiet, quiet.clear()
+    else:
+        ended, unended = quiet.filter(pl.col("_ending")), quiet.filter(~pl.col("_ending"))
+    return Partial(
+        tally=tally_of(decoded, window=window),
+        ended=count_quiet(ended.select(list(RECORDS)), compiled=compiled, window=window),
+        unended=count_quiet(unended.select(list(RECORDS)), compiled=compiled, window=window),
+        ending_functions=frozenset(marked.filter(pl.col("_ending"))["function"].unique()),
+        loud=loud,
+        quiet=quiet.select(hash_of(pl.col("request_id")).alias("hash"), pl.col("_ending").alias("ending")),
+    )
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """Add up *tallies*."""
+    return reduce(lambda left, right: left + right, tallies, Tally.zero())
+
+
+def merge_rollups(rollups: Iterable[Rollup]) -> Rollup:
+    """Add up *rollups*."""
+    return merge(rollups)

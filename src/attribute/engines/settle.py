@@ -1,0 +1,171 @@
+"""
+From the partials of all pieces to exact verdicts and one rollup.
+
+A request's records may lie anywhere. The loud ones are all at hand; of the quiet ones only hashes. This is where the
+two meet: which quiet records belong to a request with a loud record is found by hash, those records are fetched again
+by whoever can read them, and from then on only equal `request_id`s count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import polars as pl
+
+from attribute.engines.analysis import Window
+from attribute.engines.partial import QUIET, hash_of, is_ending
+from attribute.engines.spill import Spill
+from attribute.frames import RECORDS, VERDICTS
+from attribute.requests import consolidate
+from attribute.rollup import Rollup, count_healthy, count_verdicts, empty, merge, subtract
+from attribute.rules.compile import CompiledRules
+from attribute.verdicts import classify
+
+PLACED = pl.Schema({**QUIET, "piece": pl.UInt32()})
+"""Quiet records with the number of the piece (chunk or split) they lie in."""
+
+PART_BYTES = 96 * 2**20
+"""How much of the loud records is consolidated at once."""
+
+VERDICT_BUDGET_BYTES = 96 * 2**20
+
+Fetch = Callable[[Sequence[int]], Iterator[pl.DataFrame]]
+"""Reads pieces again and yields all their records (`RECORDS`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """
+    Attributes:
+        rollup: of all requests in the window.
+        verdicts: one row per incident request in the window, in no order yet.
+        duplicates: records of those requests that repeat another one in every field.
+    """
+
+    rollup: Rollup
+    verdicts: Spill
+    duplicates: int
+
+
+def settle(
+    *,
+    loud: Spill,
+    quiet: Spill,
+    fetch: Fetch,
+    ended: Rollup,
+    unended: Rollup,
+    ending_functions: frozenset[str],
+    compiled: CompiledRules,
+    window: Window,
+) -> Settled:
+    """
+    Give every incident request its verdict and correct the counts of healthy requests by them.
+
+    Args:
+        loud: all failing or slow records (`RECORDS`).
+        quiet: hashes of all others (`PLACED`).
+        fetch: reads pieces again.
+        ended: rollup of quiet ending records.
+        unended: rollup of quiet records that end nothing.
+        ending_functions: functions that wrote an ending record anywhere.
+        compiled: the rules.
+        window: where the deciding record must lie.
+
+    Returns:
+        Verdicts, rollup and number of duplicates. They do not depend on how the input was cut into pieces.
+    """
+    keys, pieces = _keys_and_pieces(loud, quiet)
+    parts = max(1, math.ceil(loud.bytes / PART_BYTES))
+    extra = Spill(RECORDS, budget_bytes=PART_BYTES)
+    if pieces:
+        wanted = _ids(loud, keys)
+        for records in fetch(pieces):
+            mine = records.filter(~compiled.incident).join(wanted, on="request_id", how="semi")
+            extra.add(mine.select(list(RECORDS)))
+    verdicts = Spill(VERDICTS, budget_bytes=VERDICT_BUDGET_BYTES)
+    taken_ended, taken_unended, counted = [empty()], [empty()], [empty()]
+    duplicates = 0
+    for part in range(parts):
+        mine = _part(loud, part, parts).join(keys, on="hash", how="semi").drop("hash")
+        lent = _part(extra, part, parts).drop("hash")
+        records = pl.concat([mine, lent])
+        incident = classify(consolidate(records), compiled)
+        taken = lent.join(incident.select("request_id"), on="request_id", how="semi")
+        taken = taken.filter(window.holds(pl.col("at")))
+        taken_ended.append(count_healthy(taken.filter(is_ending()), compiled.absorbed))
+        taken_unended.append(count_healthy(taken.filter(~is_ending()), compiled.absorbed))
+        incident = incident.filter(window.holds(pl.col("at")))
+        duplicates += _duplicates(records, incident)
+        counted.append(count_verdicts(incident))
+        verdicts.add(incident)
+    healthy = subtract(ended, merge(taken_ended))
+    loose = _of_functions(subtract(unended, merge(taken_unended)), lambda name: name not in ending_functions)
+    return Settled(rollup=merge([healthy, loose, *counted]), verdicts=verdicts, duplicates=duplicates)
+
+
+def _keys_and_pieces(loud: Spill, quiet: Spill) -> tuple[pl.DataFrame, list[int]]:
+    """
+    Return the hashes of the requests to consolidate, and the pieces in which quiet records of theirs lie.
+
+    A request whose loud records all report on the way, and that has a quiet ending record, is decided by that record
+    and healthy: it is left out here and counted by its ending record like any other.
+    """
+    keys = (
+        loud.lazy()
+        .select(hash_of(pl.col("request_id")).alias("hash"), is_ending().alias("ended"))
+        .group_by("hash")
+        .agg(pl.col("ended").any())
+        .collect()
+    )
+    if keys.is_empty() or quiet.rows == 0:
+        return keys.select("hash"), []
+    met = quiet.lazy().join(keys.lazy(), on="hash", how="semi").collect(engine="streaming")
+    decided_quietly = met.filter("ending").join(keys.filter(~pl.col("ended")), on="hash", how="semi")
+    keys = keys.join(decided_quietly, on="hash", how="anti").select("hash")
+    return keys, sorted(met.join(keys, on="hash", how="semi")["piece"].unique())
+
+
+def _ids(loud: Spill, keys: pl.DataFrame) -> pl.DataFrame:
+    """Return the `request_id`s to consolidate."""
+    return (
+        loud.lazy()
+        .select("request_id")
+        .unique()
+        .with_columns(hash_of(pl.col("request_id")).alias("hash"))
+        .join(keys.lazy(), on="hash", how="semi")
+        .select("request_id")
+        .collect()
+    )
+
+
+def _part(heap: Spill, part: int, parts: int) -> pl.DataFrame:
+    """Return the records of one share of all requests, with their `hash`."""
+    hashed = heap.lazy().with_columns(hash_of(pl.col("request_id")).alias("hash"))
+    return (hashed if parts == 1 else hashed.filter(pl.col("hash") % parts == part)).collect()
+
+
+def _duplicates(records: pl.DataFrame, incident: pl.DataFrame) -> int:
+    if incident.is_empty():
+        return 0
+    mine = records.join(incident.select("request_id"), on="request_id", how="semi")
+    return mine.height - int(incident["records"].sum())
+
+
+def _of_functions(rollup: Rollup, wanted: Callable[[str], bool]) -> Rollup:
+    """Return the part of *rollup* whose function is wanted."""
+    names = [name for name in rollup.counts["function"].unique() if wanted(name)]
+    keep = pl.col("function").is_in(names)
+    return Rollup(rollup.counts.filter(keep), rollup.latency.filter(keep))
+
+
+def of_matching_functions(rollup: Rollup, globs: Sequence[str]) -> Rollup:
+    """Return the part of *rollup* whose function matches one of *globs*; all of it where there are none."""
+    return rollup if not globs else _of_functions(rollup, lambda name: matches(name, globs))
+
+
+def matches(function: str, globs: Sequence[str]) -> bool:
+    """Return whether *function* matches one of *globs* (case-sensitive)."""
+    return any(fnmatchcase(function, glob) for glob in globs)

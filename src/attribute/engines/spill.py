@@ -1,0 +1,68 @@
+"""Frames that outgrow memory: kept as they come, written to a temporary folder past a budget."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+
+class Spill:
+    """
+    An append-only heap of frames of one schema, with bounded memory.
+
+    Args:
+        schema: of every frame.
+        budget_bytes: how much may stay in memory.
+        folder: where to write what is over the budget; made when first needed.
+    """
+
+    def __init__(self, schema: pl.Schema, *, budget_bytes: int) -> None:
+        self.schema = schema
+        self.rows = 0
+        self.bytes = 0
+        self._budget_bytes = budget_bytes
+        self._in_memory: list[pl.DataFrame] = []
+        self._in_memory_bytes = 0
+        self._files: list[Path] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Append *frame*."""
+        if frame.is_empty():
+            return
+        size = int(frame.estimated_size())
+        self.rows += frame.height
+        self.bytes += size
+        self._in_memory.append(frame)
+        self._in_memory_bytes += size
+        if self._in_memory_bytes > self._budget_bytes:
+            self._write()
+
+    def _write(self) -> None:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="attribute-")
+        path = Path(self._folder.name) / f"{len(self._files):06d}.arrow"
+        pl.concat(self._in_memory).write_ipc(path, compression="lz4")
+        self._files.append(path)
+        self._in_memory = []
+        self._in_memory_bytes = 0
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield everything, in the order it came, a bounded piece at a time."""
+        for path in self._files:
+            yield pl.read_ipc(path, memory_map=False)
+        yield from self._in_memory
+
+    def lazy(self) -> pl.LazyFrame:
+        """Return everything as one lazy frame; valid as long as this object lives."""
+        parts = [pl.scan_ipc(path) for path in self._files]
+        parts += [frame.lazy() for frame in self._in_memory]
+        return pl.concat(parts) if parts else pl.LazyFrame(schema=self.schema)
+
+    @property
+    def spilled(self) -> bool:
+        """Whether anything was written to disk."""
+        return bool(self._files)
