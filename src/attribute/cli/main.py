@@ -1,12 +1,142 @@
 """
 The command `attribute`: a known command name always wins, anything else is a path for the main job.
 
-Commands are imported only when they run, so that `--help` and completion load no polars.
+Exit codes: 0 done, 1 a bug of ours, 2 usage or configuration, 3 a gate failed, 4 cannot judge, 130 and 143 signals.
+A closed pipe is quiet.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import NoReturn
 
-def main() -> None:
-    """Run the command line."""
-    raise SystemExit(1)
+import click
+
+from attribute.cli.crash import save_traceback
+from attribute.cli.group import LazyGroup, attribute
+from attribute.m1.errors import AttributionError
+from attribute.reports.escape import terminal
+
+__all__ = ["main", "run"]
+
+INTERRUPTED, TERMINATED = 130, 143
+PROGRAM = "attribute"
+
+
+class Terminated(BaseException):
+    """The process was asked to end; raised so that temporary files are removed on the way out."""
+
+
+def main() -> NoReturn:
+    """Run the command line on the process's own arguments and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str], *, group: LazyGroup = attribute) -> int:
+    """
+    Run one command line.
+
+    Returns:
+        The exit code. Every error that the user can mend was shown on stderr as one line and a hint.
+    """
+    try:
+        with _orderly_termination():
+            code = group.main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
+            _flush()
+    except SystemExit:  # completion ends this way, after its work
+        raise
+    except BaseException as error:  # noqa: BLE001 -- the one place where a bug of ours meets its user: saved and named, never hidden
+        return _explain(error)
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: BaseException) -> int:
+    """Say on stderr what ended the run and return its exit code."""
+    code = 1
+    match error:
+        case AttributionError():
+            _complain(error.message, error.hint)
+            code = error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            error.show(sys.stderr)
+            code = error.exit_code
+        case click.ClickException():
+            _complain(_sentence(error), _help_hint(error))
+            code = error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            code = INTERRUPTED
+        case Terminated():
+            code = TERMINATED
+        case BrokenPipeError():
+            _forget_stdout()
+            code = 0
+        case _:
+            place = save_traceback(error)
+            name = type(error).__name__
+            _say(terminal(f"{PROGRAM}: internal error ({name}); this is a bug of ours. Details: {place}"))
+    return code
+
+
+@contextlib.contextmanager
+def _orderly_termination() -> Iterator[None]:
+    def terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+        raise Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not the main thread: somebody runs us as a library, and signals are theirs
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # the disk behind a redirection is full
+        _forget_stdout()
+        raise AttributionError(f"the result could not be written: {error.strerror}") from error
+
+
+def _forget_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush finds no closed pipe."""
+    with contextlib.suppress(OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+
+
+def _complain(message: str, hint: str | None) -> None:
+    for label, text in ((f"{PROGRAM}: error: ", message), ("  hint: ", hint or "")):
+        for number, line in enumerate(text.split("\n") if text else ()):
+            _say((label if number == 0 else " " * len(label)) + terminal(line))
+
+
+def _say(line: str) -> None:
+    encoding = sys.stderr.encoding or "ascii"
+    text = line.encode(encoding, errors="backslashreplace").decode(encoding)
+    with contextlib.suppress(OSError):  # nobody is left to tell
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def _sentence(error: click.ClickException) -> str:
+    message = error.format_message().strip()
+    if message[:1].isupper() and message[1:2].islower():
+        message = message[0].lower() + message[1:]
+    return message.removesuffix(".")
+
+
+def _help_hint(error: click.ClickException) -> str | None:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return None if context is None else f"`{context.command_path} --help` lists what is accepted"

@@ -1,0 +1,35 @@
+"""
+The table of commands. A new command is one line here and one module beside this one.
+
+The short help stands here, so that `attribute --help` and completion import none of the modules.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+DEFAULT: Final = "analyze"
+"""What runs when the first argument is no command: the arguments are paths and options of this one."""
+
+
+class Entry(NamedTuple):
+    """
+    One command.
+
+    Attributes:
+        target: `module:attribute` of its click command, imported when it runs.
+        summary: one line for the list of commands.
+    """
+
+    target: str
+    summary: str
+
+
+COMMANDS: Final[dict[str, Entry]] = {
+    "analyze": Entry(
+        "attribute.cli.analyze:analyze", "Say whose failures the logs show (runs when no command is named)."
+    ),
+    "schema": Entry("attribute.cli.schema:schema", "Print the JSON Schema of a record, or of the JSON output."),
+    "config": Entry("attribute.cli.config_command:config", "Show every setting and where it comes from."),
+    "completion": Entry("attribute.cli.completion:completion", "Print the completion script for a shell."),
+}

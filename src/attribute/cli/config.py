@@ -1,0 +1,223 @@
+"""
+Settings: found in one file, checked, and each with its origin.
+
+The closest file wins and files are never merged, so that a setting has one place to look for it. Flag over environment
+over file over default.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from attribute.cli.places import config_folder
+from attribute.cli.settings import LIMIT_KEYS, SETTINGS, ConfigError, Value, check_table, from_text
+
+__all__ = ["FILE_NAMES", "Config", "Setting", "find", "load"]
+
+FILE_NAMES: Final = ("attribute.toml", ".attribute.toml", "pyproject.toml")
+"""What is looked for in each folder, in this order; `pyproject.toml` only counts with `[tool.attribute]`."""
+
+SYSTEM_FILE: Final = Path("/etc/attribute/config.toml")
+MAX_FILE_BYTES: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """
+    One value and where it comes from.
+
+    Attributes:
+        value: the value that holds.
+        origin: `default`, `environment: NAME`, `flag: --name` or `file: PATH`.
+    """
+
+    value: Value
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """
+    All settings of one run.
+
+    Attributes:
+        path: the file that was read, or nothing.
+        settings: every simple setting by name, each with its origin.
+        functions: limits of single functions, by function and key.
+        runbook: texts by `class` or `class/function`.
+        gates: the tables of the gate as they stand in the file; the gate checks them.
+    """
+
+    path: Path | None = None
+    settings: Mapping[str, Setting] = field(default_factory=lambda: MappingProxyType({}))
+    functions: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+    runbook: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    gates: tuple[Mapping[str, object], ...] = ()
+
+    def value(self, name: str) -> Value:
+        """Return the value of one simple setting."""
+        return self.settings[name].value
+
+    def number(self, name: str) -> float:
+        """Return the value of a setting that is a number."""
+        value = self.value(name)
+        assert isinstance(value, int | float)
+        return float(value)
+
+    def text(self, name: str) -> str | None:
+        """Return the value of a setting that is a text, or nothing where it is not set."""
+        value = self.value(name)
+        assert value is None or isinstance(value, str)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return the value of a setting that is a list of texts."""
+        value = self.value(name)
+        assert isinstance(value, tuple)
+        return value
+
+
+def find(*, folder: Path, environ: Mapping[str, str]) -> Path | None:
+    """
+    Return the configuration file that holds for a run in *folder*, the closest one.
+
+    `$ATTRIBUTE_CONFIG`; then `FILE_NAMES` in *folder* and upward to the root of its repository (outside of one, to the
+    home folder where *folder* lies in it, and else in *folder* alone: what others left further up is not ours); then
+    the user's and the system's own.
+
+    Raises:
+        ConfigError: `$ATTRIBUTE_CONFIG` names a file that does not exist.
+    """
+    named = environ.get("ATTRIBUTE_CONFIG")
+    if named:
+        if not Path(named).is_file():
+            raise ConfigError.not_there(named, said_by="ATTRIBUTE_CONFIG")
+        return Path(named)
+    for place in _upward(folder, environ):
+        for name in FILE_NAMES:
+            path = place / name
+            if path.is_file() and (name != "pyproject.toml" or _speaks_of_us(path)):
+                return path
+    for path in (config_folder(environ) / "config.toml", SYSTEM_FILE):
+        if path.is_file():
+            return path
+    return None
+
+
+def _upward(folder: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    chain = (folder, *folder.parents)
+    for depth, place in enumerate(chain):
+        if (place / ".git").exists():
+            return chain[: depth + 1]
+    home = environ.get("HOME", "")
+    if home.startswith("/") and Path(home) in chain:
+        return chain[: chain.index(Path(home)) + 1]
+    return chain[:1]
+
+
+def _speaks_of_us(path: Path) -> bool:
+    """Whether a `pyproject.toml` has our table. One that does not parse is somebody else's to mend."""
+    try:
+        document = tomllib.loads(_read(path))
+    except (tomllib.TOMLDecodeError, ConfigError):
+        return False
+    tool = document.get("tool")
+    return isinstance(tool, dict) and "attribute" in tool
+
+
+def load(
+    *,
+    file: str | None = None,
+    isolated: bool = False,
+    flags: Mapping[str, Value] = MappingProxyType({}),
+    folder: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Config:
+    """
+    Return the settings that hold.
+
+    Args:
+        file: the file named on the command line.
+        isolated: whether to read no file at all.
+        flags: values given on the command line by name of setting; None and the empty tuple mean not given.
+        folder: where the search starts; the current folder where not given.
+        environ: the environment.
+
+    Raises:
+        ConfigError: a file is not there or not TOML, or a key or value in it or in the environment is not known.
+    """
+    path: Path | None = None
+    if file is not None:
+        path = Path(file)
+        if not path.is_file():
+            raise ConfigError.not_there(file, said_by="--config")
+    elif not isolated:
+        path = find(folder=Path.cwd() if folder is None else folder, environ=environ)
+    settings = {name: Setting(value=setting.default, origin="default") for name, setting in SETTINGS.items()}
+    config = Config(path=path)
+    if path is not None:
+        table = check_table(_read(path), file=str(path), inside=_table_path(path))
+        origin = f"file: {path}"
+        for name, value in table.settings.items():
+            settings[name] = Setting(value=_beside(path, name, value), origin=origin)
+        config = Config(path=path, functions=table.functions, runbook=table.runbook, gates=table.gates)
+    for name, setting in SETTINGS.items():
+        variable = f"ATTRIBUTE_{name.upper()}"
+        if environ.get(variable):
+            settings[name] = Setting(
+                value=from_text(setting, environ[variable], said_by=variable), origin=f"environment: {variable}"
+            )
+        given = flags.get(name)
+        if given is not None and given != ():
+            settings[name] = Setting(value=given, origin=f"flag: --{name.replace('_', '-')}")
+    _check_shares(settings, path)
+    return Config(
+        path=path,
+        settings=MappingProxyType(settings),
+        functions=config.functions,
+        runbook=config.runbook,
+        gates=config.gates,
+    )
+
+
+def _table_path(path: Path) -> tuple[str, ...]:
+    return ("tool", "attribute") if path.name == "pyproject.toml" else ()
+
+
+def _beside(path: Path, name: str, value: Value) -> Value:
+    """Resolve a path in a file against the file's own folder, whatever the current one is."""
+    return str(path.parent / value) if SETTINGS[name].is_path and isinstance(value, str) else value
+
+
+def _check_shares(settings: Mapping[str, Setting], path: Path | None) -> None:
+    low, dominant = settings["upstream_low_share"], settings["upstream_dominant_share"]
+    assert isinstance(low.value, int | float)
+    assert isinstance(dominant.value, int | float)
+    if low.value > dominant.value:
+        raise ConfigError.shares_crossed(low.value, dominant.value, path=path)
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigError.not_readable(str(path), "it is not a regular file")
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError.not_readable(str(path), error.strerror or "it cannot be read") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError.not_readable(str(path), f"it is larger than {MAX_FILE_BYTES:,} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError.not_readable(str(path), f"it is not UTF-8 (byte {error.start:,})") from error
+
+
+assert set(LIMIT_KEYS) <= set(SETTINGS)
