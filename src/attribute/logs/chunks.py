@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
-from attribute.logs.compression import Limits, Problem
+from attribute.logs.compression import SNIFF_BYTES, Limits, expand, sniff, unsupported
+from attribute.logs.raw import Fault, Meter, PlainFile, Problem, StandardInput
 from attribute.logs.sources import Source
 
-__all__ = ["CHUNK_BYTES", "Chunk", "ChunkReader", "Limits", "Problem", "SourceOutcome"]
+__all__ = ["CHUNK_BYTES", "Chunk", "ChunkReader", "Limits", "Problem", "SourceOutcome", "whole_lines"]
 
 CHUNK_BYTES: Final = 16 * 1024**2
+_SCAN_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +23,11 @@ class Chunk:
 
     Attributes:
         data: the lines, each ended by 0x0A but for the source's last, if that lacks it. Empty where *too_long*.
-        first_line: number of the first line, from 1.
-        lines: how many lines; always 1 where *too_long*.
+        first_line: number of the first line, from 1; 0 where lines are not counted.
+        lines: how many lines; always 1 where *too_long*, else 0 where lines are not counted.
         number: number of the chunk in its source, from 0.
         too_long: the chunk stands for one line over the limit, which was dropped.
-        ends_file: no chunk of this source follows.
+        ends_file: no chunk of this reader follows.
         cut_off_tail: the last line of *data* (or the dropped line) has no newline.
     """
 
@@ -46,10 +48,10 @@ class SourceOutcome:
     Attributes:
         bytes_read: bytes of the source itself that were read, compressed as they are.
         text_bytes: bytes of text in its lines, the dropped ones included.
-        lines: how many lines it has, the dropped ones included.
+        lines: how many lines it has, the dropped ones included; 0 where lines are not counted.
         problem: what kept it from being read in full, or nothing.
         detail: more on the problem, for people; printable.
-        sha256: of the source's bytes, where asked for.
+        sha256: of the bytes read, in hexadecimal, where a fingerprint was asked for.
     """
 
     bytes_read: int
@@ -62,18 +64,47 @@ class SourceOutcome:
 
 class ChunkReader:
     """
-    Read one source as chunks of whole lines; iterate once.
+    Read one source as chunks of whole lines.
+
+    The lines are the same whatever the size of the chunks. A file is read up to the size that it has when it is
+    opened. Memory stays within a few chunks, however long a line is. Iterating again reads again; standard input
+    too, from what was kept of it.
 
     Args:
-        source: what to read.
+        source: what to read. What cannot be opened yields no chunk and says so in the outcome.
         chunk_bytes: a chunk holds about as many bytes, and at least one line.
         limits: what the source may cost.
+        fingerprint: whether to hash the source's bytes.
+        start: with *end*, the half-open range of bytes to read, of a plain file only: the lines whose first byte
+            lies in it. Ranges that partition a file give each line once.
+        end: see *start*; None is the file's end.
+        first_line: number of the first line; 0 saves the counting of lines, half a second a gigabyte.
     """
 
-    def __init__(self, source: Source, *, chunk_bytes: int = CHUNK_BYTES, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        chunk_bytes: int = CHUNK_BYTES,
+        limits: Limits | None = None,
+        fingerprint: bool = False,
+        start: int = 0,
+        end: int | None = None,
+        first_line: int = 1,
+    ) -> None:
+        if chunk_bytes < 1 or start < 0 or first_line < 0:
+            raise ValueError(
+                f"chunk_bytes {chunk_bytes} is under 1, or start {start} or first_line {first_line} under 0"
+            )
         self._source = source
         self._chunk_bytes = chunk_bytes
         self._limits = limits or Limits()
+        self._fingerprint = fingerprint
+        self._range = (start, end)
+        self._first_line = first_line
+        self._meter: Meter | None = None
+        self._text_bytes = 0
+        self._fault: Fault | None = None
         self._outcome: SourceOutcome | None = None
 
     @property
@@ -83,11 +114,229 @@ class ChunkReader:
             raise RuntimeError("the source is not read to its end yet")
         return self._outcome
 
+    @property
+    def bytes_read(self) -> int:
+        """How far reading has come, in bytes of the source itself: for progress."""
+        return 0 if self._meter is None else self._meter.bytes_read
+
     def __iter__(self) -> Iterator[Chunk]:
-        """Hand out the source's lines in order."""
-        with open(self._source.path or 0, "rb") as file:  # noqa: PTH123 - replaced soon by the real opening
-            data = file.read()
-        lines = data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
-        if data:
-            yield Chunk(data=data, lines=lines, ends_file=True, cut_off_tail=not data.endswith(b"\n"))
-        self._outcome = SourceOutcome(bytes_read=len(data), text_bytes=len(data), lines=lines)
+        """Hand out the lines in order; raises ValueError where a range of a compressed source was asked for."""
+        self._meter = self._fault = self._outcome = None
+        self._text_bytes = lines = 0
+        for chunk in whole_lines(
+            self._blocks(),
+            chunk_bytes=self._chunk_bytes,
+            line_bytes=self._limits.line_bytes,
+            first_line=self._first_line,
+        ):
+            lines += chunk.lines if self._first_line else 0
+            yield chunk
+        self._outcome = self._ended(lines)
+
+    def _ended(self, lines: int) -> SourceOutcome:
+        fault, meter = self._fault, self._meter
+        return SourceOutcome(
+            bytes_read=self.bytes_read,
+            text_bytes=self._text_bytes,
+            lines=lines,
+            problem=None if fault is None else fault.problem,
+            detail=None if fault is None else fault.detail,
+            sha256=None if meter is None else meter.sha256,
+        )
+
+    def _blocks(self) -> Iterator[bytes]:
+        """Yield the source's text in any pieces; a fault ends it and is kept for the outcome."""
+        try:
+            raw = _open(self._source)
+        except Fault as fault:
+            self._fault = fault
+            return
+        try:
+            for block in self._text(raw):
+                self._text_bytes += len(block)
+                yield block
+            raw.verify()
+            self._notice_replacement(raw)
+        except Fault as fault:
+            self._fault = fault
+        finally:
+            raw.close()
+
+    def _text(self, raw: PlainFile | StandardInput) -> Iterator[bytes]:
+        head = raw.read_at(0, SNIFF_BYTES)
+        if (name := unsupported(head)) is not None:
+            raise Fault(Problem.UNSUPPORTED, name)
+        compression = sniff(head)
+        start, end = self._range
+        if (start, end) != (0, None) and (compression is not None or not isinstance(raw, PlainFile)):
+            raise ValueError("a range can be read of a plain file only")
+        if compression is not None:
+            self._meter = Meter(raw, fingerprint=self._fingerprint)
+            return expand(self._meter, compression, self._limits)
+        if not isinstance(raw, PlainFile):
+            self._meter = Meter(raw, fingerprint=self._fingerprint)
+            return _stream_blocks(self._meter, self._chunk_bytes)
+        first = _line_start(raw, start)
+        self._meter = Meter(raw, start=first, fingerprint=self._fingerprint)
+        last = raw.size_bytes if end is None else _line_start(raw, end)
+        return self._file_blocks(raw, self._meter, first, last)
+
+    def _file_blocks(self, raw: PlainFile, meter: Meter, at: int, end: int) -> Iterator[bytes]:
+        """Yield blocks that end where a line ends, if lines are no longer than they may be: none is copied later."""
+        line_bytes = self._limits.line_bytes
+        while at < end:
+            if not self._fingerprint and (data_at := min(raw.data_at(at), end)) - at > line_bytes:
+                self._text_bytes += data_at - at - line_bytes - 1
+                at = meter.position = data_at
+                yield bytes(line_bytes + 1)  # a hole is part of one line that is too long, however large it is
+                continue
+            stop = min(at + self._chunk_bytes, end)
+            if stop < end:
+                probe_at = max(at, stop - line_bytes - 1)
+                newline = raw.read_at(probe_at, stop - probe_at).rfind(b"\n")
+                stop = probe_at + newline + 1 if newline >= 0 else stop
+            block = meter.read_at(at, stop - at)
+            if not block:
+                raise Fault(Problem.SHRANK)
+            at += len(block)
+            yield block
+
+    def _notice_replacement(self, raw: PlainFile | StandardInput) -> None:
+        known = (self._source.device, self._source.inode)
+        if isinstance(raw, PlainFile) and self._source.path is not None and known not in {(0, 0), raw.identity}:
+            raise Fault(Problem.REPLACED)
+
+
+def _open(source: Source) -> PlainFile | StandardInput:
+    if source.path is not None:
+        return PlainFile.open(source.path)
+    assert source.stream is not None
+    return source.stream.open()
+
+
+def _stream_blocks(meter: Meter, chunk_bytes: int) -> Iterator[bytes]:
+    at = 0
+    while block := meter.read_at(at, min(chunk_bytes, _SCAN_BYTES)):
+        at += len(block)
+        yield block
+
+
+def _line_start(raw: PlainFile, offset: int) -> int:
+    """Return the first offset, at or after *offset*, at which a line starts; the size if there is none."""
+    if offset <= 0:
+        return 0
+    at = offset - 1
+    while block := raw.read_at(at, _SCAN_BYTES):
+        newline = block.find(b"\n")
+        if newline >= 0:
+            return at + newline + 1
+        at += len(block)
+    return raw.size_bytes
+
+
+_TOO_LONG: Final = Chunk(data=b"", lines=1, too_long=True)
+
+
+def whole_lines(
+    blocks: Iterable[bytes],
+    *,
+    chunk_bytes: int = CHUNK_BYTES,
+    line_bytes: int = Limits().line_bytes,
+    first_line: int = 1,
+) -> Iterator[Chunk]:
+    """
+    Cut a text that comes in any pieces into chunks of whole lines.
+
+    Args:
+        blocks: the text.
+        chunk_bytes: a chunk holds about as many bytes, and at least one line.
+        line_bytes: a line of more bytes, newline not counted, becomes a chunk of its own without data.
+        first_line: number of the first line; 0: do not count.
+    """
+    held: Chunk | None = None
+    chunks = _gather(_mend(_slices(blocks, chunk_bytes), line_bytes), chunk_bytes, line_bytes, counted=first_line > 0)
+    for number, chunk in enumerate(chunks):
+        if held is not None:
+            yield held
+        held = replace(chunk, first_line=first_line, number=number)
+        first_line += chunk.lines if first_line else 0
+    if held is not None:
+        yield replace(held, ends_file=True)
+
+
+def _slices(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for block in blocks:
+        if len(block) <= size:
+            yield block
+        else:
+            for at in range(0, len(block), size):
+                yield block[at : at + size]
+
+
+def _mend(blocks: Iterable[bytes], line_bytes: int) -> Iterator[Chunk]:
+    """Join what a block's border cut apart: chunks of any size whose lines may still be too long, but for the last."""
+    carried: list[bytes] = []
+    carried_bytes = 0
+    dropping = False
+    for block in blocks:
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            start = 0
+            if dropping:
+                yield _TOO_LONG
+                start = block.find(b"\n") + 1
+            body = block[start:cut] if not carried else b"".join((*carried, block[:cut]))
+            if body:
+                yield Chunk(data=body)
+            carried, carried_bytes, dropping = [], 0, False
+        if not dropping and cut < len(block):
+            carried.append(block[cut:])
+            carried_bytes += len(block) - cut
+        if carried_bytes > line_bytes:
+            carried, carried_bytes, dropping = [], 0, True
+    if dropping:
+        yield replace(_TOO_LONG, cut_off_tail=True)
+    elif carried:
+        yield Chunk(data=b"".join(carried), cut_off_tail=True)
+
+
+def _gather(chunks: Iterable[Chunk], chunk_bytes: int, line_bytes: int, *, counted: bool) -> Iterator[Chunk]:
+    """Take out lines that are too long, and join what is smaller than a chunk should be."""
+    parts: list[bytes] = []
+    size = 0
+    tail = False
+    for chunk in chunks:
+        for data in [None] if chunk.too_long else _without_long_lines(chunk.data, line_bytes):
+            if parts and (data is None or size + len(data) > chunk_bytes):
+                yield _joined(parts, counted=counted)
+                parts, size = [], 0
+            if data is None:
+                yield chunk if chunk.too_long else _TOO_LONG
+            else:
+                parts.append(data)
+                size += len(data)
+        tail = chunk.cut_off_tail and not chunk.too_long
+    if parts:
+        yield _joined(parts, counted=counted, cut_off_tail=tail)
+
+
+def _joined(parts: list[bytes], *, counted: bool, cut_off_tail: bool = False) -> Chunk:
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    lines = data.count(b"\n") + cut_off_tail if counted else 0
+    return Chunk(data=data, lines=lines, cut_off_tail=cut_off_tail)
+
+
+def _without_long_lines(data: bytes, line_bytes: int) -> Iterator[bytes | None]:
+    """Yield *data* without its lines of more than *line_bytes*, and None for each of those. One look per 64 KiB."""
+    start = line_at = 0
+    while len(data) - line_at > line_bytes + 1:
+        newline = data.rfind(b"\n", line_at, line_at + line_bytes + 1)
+        if newline >= 0:
+            line_at = newline + 1
+            continue
+        if start < line_at:
+            yield data[start:line_at]
+        yield None
+        start = line_at = data.index(b"\n", line_at + line_bytes + 1) + 1
+    if start < len(data):
+        yield data[start:]

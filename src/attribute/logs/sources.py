@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
+import errno
 import os
-from dataclasses import dataclass
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+from attribute.logs.names import is_excluded, is_log, is_pattern, listed, matches, shown
+from attribute.logs.raw import StandardInput
+from attribute.m1.errors import AttributionError
+
+__all__ = ["Discovery", "SkipReason", "Skipped", "Source", "SourceError", "discover"]
+
+_STANDARD_INPUT: Final = ("-", "/dev/stdin")
 
 
 class SkipReason(StrEnum):
@@ -23,6 +36,28 @@ class SkipReason(StrEnum):
     READ_ERROR = "read error"
 
 
+class SourceError(AttributionError):
+    """A path on the command line that leads nowhere."""
+
+    @classmethod
+    def missing(cls, path: str) -> SourceError:
+        """Word a path that is not there, with the nearest names that are."""
+        near = _neighbours(path)
+        if near:
+            return cls(f"`{shown(path)}` does not exist", hint=f"did you mean {' or '.join(near)}?")
+        return cls(
+            f"`{shown(path)}` does not exist", hint="name a file, a folder, a glob pattern, or `-` for standard input"
+        )
+
+    @classmethod
+    def unmatched(cls, pattern: str) -> SourceError:
+        """Word a pattern that selects nothing."""
+        return cls(
+            f"`{shown(pattern)}` matches no file",
+            hint="patterns know `*`, `?`, `[abc]` and `**` for any depth of folders",
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """
@@ -34,6 +69,7 @@ class Source:
         size_bytes: size when it was found; 0 for standard input.
         device: device and inode tell one file from another; both 0 where unknown.
         inode: see *device*.
+        stream: standard input itself, where *path* is None.
     """
 
     path: str | None
@@ -41,16 +77,25 @@ class Source:
     size_bytes: int = 0
     device: int = 0
     inode: int = 0
+    stream: StandardInput | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> Source:
         """Make the source of one file that is there; raises OSError where it is not."""
         text = os.fspath(path)
-        found = os.stat(text)
-        return cls(path=text, name=text, size_bytes=found.st_size, device=found.st_dev, inode=found.st_ino)
+        return cls._found(text, os.stat(text))  # noqa: PTH116 - the path may hold any bytes
+
+    @classmethod
+    def _found(cls, path: str, found: os.stat_result) -> Source:
+        return cls(path=path, name=shown(path), size_bytes=found.st_size, device=found.st_dev, inode=found.st_ino)
+
+    @classmethod
+    def standard_input(cls, descriptor: int = 0) -> Source:
+        """Make the source of a stream, which is read as it comes and can be read again."""
+        return cls(path=None, name="stdin", stream=StandardInput(descriptor))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Skipped:
     """One path that is not read, by its printable name, and why."""
 
@@ -64,7 +109,7 @@ class Discovery:
     What there is to read.
 
     Attributes:
-        sources: sorted by path, each file once; standard input comes last.
+        sources: sorted by the bytes of their paths, each file once; standard input comes last.
         skipped: sorted by name.
         other_names: how many files in folders have a name that is no log's.
         excluded: how many files and folders an exclusion kept out.
@@ -74,3 +119,196 @@ class Discovery:
     skipped: tuple[Skipped, ...] = ()
     other_names: int = 0
     excluded: int = 0
+
+
+def discover(paths: Sequence[str], *, exclude: Sequence[str] = (), stdin: int = 0) -> Discovery:
+    """
+    Find what *paths* name.
+
+    A file that is named, by itself or by a pattern, is read whatever it is called. A folder is searched at any depth
+    for ``*.json``, ``*.jsonl``, ``*.ndjson`` and ``*.log``, plain or with ``.gz``, ``.zst``, ``.bz2`` or ``.xz``.
+    The order of *paths* makes no difference.
+
+    Args:
+        paths: files, folders, glob patterns, ``-`` for standard input.
+        exclude: patterns of what to keep out: with a slash held against the whole path as shown, without against
+            the name of each file and folder. A folder that is kept out is not searched.
+        stdin: descriptor of standard input.
+
+    Raises:
+        SourceError: a path does not exist, or a pattern matches nothing.
+    """
+    search = _Search(exclude)
+    for path in paths:
+        if path not in _STANDARD_INPUT:
+            search.add(path)
+    streams = (Source.standard_input(stdin),) if any(path in _STANDARD_INPUT for path in paths) else ()
+    return search.result(streams)
+
+
+class _Search:
+    def __init__(self, exclude: Sequence[str]) -> None:
+        self._exclude = tuple(exclude)
+        self._found: dict[str, os.stat_result] = {}
+        self._skipped: dict[str, SkipReason] = {}
+        self._excluded: set[str] = set()
+        self._other_names: set[str] = set()
+        self._pseudo_devices = _pseudo_devices()
+
+    def add(self, path: str) -> None:
+        """Take in one path of the command line."""
+        if _is_there(path):
+            self._add_named(_tidy(path))
+        elif is_pattern(path):
+            found = matches(path)
+            if not found:
+                raise SourceError.unmatched(path)
+            for match in found:
+                self._add_named(_tidy(match))
+        else:
+            raise SourceError.missing(path)
+
+    def _add_named(self, path: str) -> None:
+        if is_excluded(path, self._exclude):
+            self._excluded.add(path)
+            return
+        try:
+            found = os.stat(path)  # noqa: PTH116 - the path may hold any bytes
+        except OSError as error:
+            self._skip(path, _reason(error, path))
+            return
+        if stat.S_ISDIR(found.st_mode):
+            self._search(path)
+        else:
+            self._take(path, found)
+
+    def _take(self, path: str, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode) or found.st_dev in self._pseudo_devices:
+            self._skip(path, SkipReason.NOT_REGULAR)
+        elif not os.access(path, os.R_OK):
+            self._skip(path, SkipReason.NO_PERMISSION)
+        else:
+            self._found[path] = found
+
+    def _skip(self, path: str, reason: SkipReason) -> None:
+        self._skipped[path] = reason
+
+    def _search(self, root: str) -> None:
+        """Search a folder without recursion, for a tree may be thousands of folders deep."""
+        real_root = os.path.realpath(root)
+        folders = [root]
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    found = list(entries)
+            except OSError as error:
+                self._skip(folder, _reason(error, folder))
+                continue
+            for entry in found:
+                try:
+                    if self._look_at(entry, real_root):
+                        folders.append(entry.path)
+                except OSError as error:
+                    self._skip(entry.path, _reason(error, entry.path))
+
+    def _look_at(self, entry: os.DirEntry[str], real_root: str) -> bool:
+        """Take or skip one entry of a folder; true where it is a folder to search."""
+        path = _tidy(entry.path)
+        if is_excluded(path, self._exclude):
+            self._excluded.add(path)
+        elif entry.name.startswith("."):
+            self._skip(path, SkipReason.HIDDEN)
+        elif entry.is_symlink():
+            self._look_at_link(path, entry, real_root)
+        elif entry.is_dir(follow_symlinks=False):
+            if entry.stat(follow_symlinks=False).st_dev not in self._pseudo_devices:
+                return True
+            self._skip(path, SkipReason.NOT_REGULAR)
+        elif entry.is_file(follow_symlinks=False) and not is_log(entry.name):
+            self._other_names.add(path)
+        else:
+            self._take(path, entry.stat(follow_symlinks=False))
+        return False
+
+    def _look_at_link(self, path: str, entry: os.DirEntry[str], real_root: str) -> None:
+        found = entry.stat()
+        if stat.S_ISDIR(found.st_mode):
+            self._skip(path, SkipReason.LINK_TO_FOLDER)
+        elif stat.S_ISREG(found.st_mode) and not is_log(entry.name):
+            self._other_names.add(path)
+        elif stat.S_ISREG(found.st_mode) and os.path.commonpath((os.path.realpath(path), real_root)) != real_root:
+            self._skip(path, SkipReason.LINK_OUTSIDE)
+        else:
+            self._take(path, found)
+
+    def result(self, streams: tuple[Source, ...]) -> Discovery:
+        """Sort, and keep each file once, under its first name."""
+        sources: list[Source] = []
+        seen: set[tuple[int, int]] = set()
+        for path in sorted(self._found, key=os.fsencode):
+            found = self._found[path]
+            identity = (found.st_dev, found.st_ino)
+            if identity in seen:
+                self._skip(path, SkipReason.DUPLICATE)
+                continue
+            seen.add(identity)
+            sources.append(Source._found(path, found))  # noqa: SLF001 - the class lives in this module
+        skipped = (
+            Skipped(name=shown(path), reason=reason)
+            for path, reason in self._skipped.items()
+            if path not in self._found or reason is SkipReason.DUPLICATE  # named by itself, it is read after all
+        )
+        return Discovery(
+            sources=(*sources, *streams),
+            skipped=tuple(sorted(skipped)),
+            other_names=len(self._other_names - self._found.keys()),
+            excluded=len(self._excluded),
+        )
+
+
+def _is_there(path: str) -> bool:
+    """Whether *path* leads to something, even to something that may not be looked at."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return False
+    return True
+
+
+def _tidy(path: str) -> str:
+    """Drop what makes two spellings of one path; `..` stays, for it may follow a link."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return "/" * path.startswith("/") + "/".join(parts) or "."
+
+
+def _reason(error: OSError, path: str) -> SkipReason:
+    if isinstance(error, PermissionError):
+        return SkipReason.NO_PERMISSION
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return SkipReason.DANGLING_LINK if os.path.islink(path) else SkipReason.VANISHED  # noqa: PTH114 - any bytes
+    if error.errno == errno.ELOOP:
+        return SkipReason.LINK_LOOP
+    return SkipReason.TOO_DEEP if error.errno == errno.ENAMETOOLONG else SkipReason.READ_ERROR
+
+
+def _pseudo_devices() -> frozenset[int]:
+    """Return the devices whose files only look regular: what they hold is made up while it is read."""
+    own = os.stat("/").st_dev  # noqa: PTH116 - beside the other look-ups
+    found = set()
+    for path in ("/proc", "/sys"):
+        try:
+            found.add(os.stat(path).st_dev)  # noqa: PTH116 - the same
+        except OSError:
+            continue
+    return frozenset(found - {own})
+
+
+def _neighbours(path: str) -> list[str]:
+    """Return up to three existing paths, in backticks, that *path* may be a slip of."""
+    parent, name = os.path.split(_tidy(path.replace("\0", "")))
+    names = sorted(entry.name for entry in listed(parent) if not entry.name.startswith("."))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    return [f"`{shown(os.path.join(parent, each))}`" for each in near]  # noqa: PTH118 - any bytes
