@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attribute.frames import COUNTS, LATENCY
+from attribute.rollup import (
+    OTHER,
+    Rollup,
+    coarsen_latency,
+    compact,
+    count_healthy,
+    count_verdicts,
+    empty,
+    merge,
+    roll_up,
+    subtract,
+)
+from tests.reference import rollup as reference
+from tests.rollup.strategies import HEALTHY_ROWS, START, VERDICT_ROWS, frame
+
+Rows = list[dict[str, object]]
+
+
+def as_dict(counted: pl.DataFrame) -> dict[tuple[object, ...], int]:
+    return {row[:-1]: row[-1] for row in counted.iter_rows()}
+
+
+def rolled(verdicts: Rows, healthy: Rows) -> Rollup:
+    return roll_up(verdicts=frame(verdicts), healthy=frame(healthy))
+
+
+def assert_canonical(rollup: Rollup) -> None:
+    for counted, schema in ((rollup.counts, COUNTS), (rollup.latency, LATENCY)):
+        assert counted.schema == schema
+        keys = schema.names()[:-1]
+        assert counted.equals(counted.sort(keys))
+        assert counted.select(keys).n_unique() == counted.height
+        assert counted.filter(pl.col("requests") < 1).is_empty()
+
+
+@settings(max_examples=30)
+@given(VERDICT_ROWS, HEALTHY_ROWS)
+def test_rollup_of_any_requests_is_what_a_dict_and_a_loop_count(verdicts: Rows, healthy: Rows) -> None:
+    """Every request counts once, in its own minute, under its own key; every known latency counts once."""
+    got = rolled(verdicts, healthy)
+    assert as_dict(got.counts) == reference.counts([*verdicts, *healthy])
+    assert as_dict(got.latency) == reference.latency([*verdicts, *healthy])
+    assert_canonical(got)
+
+
+@settings(max_examples=30)
+@given(HEALTHY_ROWS)
+def test_healthy_records_count_as_absorbed_where_the_expression_says_so(healthy: Rows) -> None:
+    """The expression decides the reason, null is no, and class and rule are those of no incident."""
+    got = count_healthy(frame(healthy), pl.col("upstream_status") >= 500)
+    expected = [
+        {**row, "reason": "upstream-failure-absorbed" if row["upstream_status"] == 503 else "ok"} for row in healthy
+    ]
+    assert as_dict(got.counts) == reference.counts(expected)
+    assert as_dict(got.latency) == reference.latency(expected)
+    assert_canonical(got)
+
+
+@settings(max_examples=30)
+@given(VERDICT_ROWS, HEALTHY_ROWS, st.randoms(use_true_random=False))
+def test_rollup_of_pieces_is_the_rollup_of_the_whole(verdicts: Rows, healthy: Rows, chance: random.Random) -> None:
+    """However the requests are dealt to chunks, and however the chunks are merged, the rollup is the same."""
+    whole = rolled(verdicts, healthy)
+    hands: list[tuple[Rows, Rows]] = [([], []) for _ in range(4)]
+    for row in verdicts:
+        chance.choice(hands)[0].append(row)
+    for row in healthy:
+        chance.choice(hands)[1].append(row)
+    parts = [rolled(*hand) for hand in hands]
+    chance.shuffle(parts)
+    assert merge(parts) == whole
+    assert merge([merge(parts[:2]), empty(), merge(parts[2:])]) == whole
+    assert merge([parts[0], merge([parts[1], merge(parts[2:])])]) == whole
+
+
+@settings(max_examples=30)
+@given(VERDICT_ROWS, HEALTHY_ROWS)
+def test_subtracting_what_was_merged_gives_back_what_was_there(verdicts: Rows, healthy: Rows) -> None:
+    """A request taken out again leaves no trace, not even a row of zero."""
+    first, second = rolled(verdicts, []), rolled([], healthy)
+    assert subtract(merge([first, second]), second) == first
+    assert subtract(first, empty()) == first
+    assert subtract(first, first) == empty()
+
+
+def test_subtracting_what_was_never_counted_raises() -> None:
+    """Counts never go below zero in silence."""
+    row = {"function": "sync", "stage": "response", "status": 200, "latency_ms": 1.0, "reason": "ok", "at": START}
+    counted = rolled([], [row])
+    with pytest.raises(ValueError, match="never counted"):
+        subtract(empty(), counted)
+    with pytest.raises(ValueError, match="never counted"):
+        subtract(counted, merge([counted, counted]))
+
+
+def test_merging_nothing_is_the_empty_rollup() -> None:
+    """No requests: no rows, all columns."""
+    assert merge([]) == merge([empty(), empty()]) == rolled([], []) == empty()
+    assert_canonical(empty())
+
+
+@settings(max_examples=20)
+@given(VERDICT_ROWS, HEALTHY_ROWS, st.sampled_from([10, 20, 60, 1440]))
+def test_coarser_latency_slots_are_the_same_counted_coarse_or_coarsened(
+    verdicts: Rows, healthy: Rows, minutes: int
+) -> None:
+    """Slots may be widened before, during or after a merge."""
+    width = timedelta(minutes=minutes)
+    fine, calm = count_verdicts(frame(verdicts)), frame(healthy).with_columns(at=pl.lit(None, LATENCY["slot"]))
+    coarse = count_verdicts(frame(verdicts), slot=width)
+    assert coarsen_latency(fine.latency, width).equals(coarse.latency)
+    assert coarse.counts.equals(fine.counts)
+    never = pl.lit(None, pl.Boolean)
+    assert count_healthy(calm, never, slot=width) == count_healthy(calm, never)
+
+
+def test_coarsening_to_what_no_slot_divides_raises() -> None:
+    """Slots that ten minutes do not divide would tear requests apart."""
+    for width in (timedelta(minutes=15), timedelta(0), timedelta(minutes=5)):
+        with pytest.raises(ValueError, match="a multiple of ten minutes"):
+            coarsen_latency(empty().latency, width)
+
+
+def test_names_past_what_fits_into_one_number_are_counted_all_the_same() -> None:
+    """A log in which every line brings new names and a new century costs speed, not counts."""
+    rows: Rows = [
+        {
+            "function": f"f{number}",
+            "stage": f"s{number}",
+            "upstream": f"u{number}",
+            "error_code": f"e{number}",
+            "status": 100 + number % 500,
+            "upstream_status": 599 - number % 500,
+            "latency_ms": float(number * 5_000),
+            "upstream_latency_ms": 0.5,
+            "at": START + timedelta(days=365 * number),
+            "class": "UNKNOWN",
+            "rule": None,
+            "reason": "upstream-slow",
+        }
+        for number in range(2000)
+    ]
+    blank = dict.fromkeys(["rule"], None)
+    got = count_verdicts(frame(rows))
+    assert as_dict(got.counts) == reference.counts([{**blank, **row} for row in rows])
+    assert as_dict(got.latency) == reference.latency(rows)
+
+
+def hostile(names: int) -> Rollup:
+    rows: Rows = [
+        {
+            "function": f"f{number}",
+            "stage": f"s{number}",
+            "upstream": f"u{number}",
+            "error_code": f"e{number}",
+            "status": 500,
+            "latency_ms": 1.0,
+            "class": "UNKNOWN",
+            "reason": "upstream-slow",
+            "at": START + timedelta(minutes=number),
+        }
+        for number in range(names)
+        for _ in range(1 + (number == names - 1))
+    ]
+    return count_verdicts(frame(rows))
+
+
+def test_compacting_too_many_names_keeps_the_busiest_and_all_totals() -> None:
+    """What is too much to show is one row called (other); nothing is lost from any sum."""
+    full = hostile(50)
+    small = compact(full, max_functions=3, max_error_codes=2, max_other_names=1)
+    assert set(small.counts["function"]) == {"f49", "f0", "f1", OTHER}
+    assert set(small.counts["error_code"]) == {"e49", "e0", OTHER}
+    assert set(small.counts["stage"]) == {"s49", OTHER}
+    assert set(small.latency["function"]) == {"f49", "f0", "f1", OTHER}
+    per_minute = pl.col("requests").sum()
+    for keys in (["minute"], ["class", "reason", "status"]):
+        assert (
+            small.counts.group_by(keys)
+            .agg(per_minute)
+            .sort(keys)
+            .equals(full.counts.group_by(keys).agg(per_minute).sort(keys))
+        )
+    assert small.latency["requests"].sum() == full.latency["requests"].sum() == 51
+    assert_canonical(small)
+
+
+def test_compacting_what_is_small_changes_nothing() -> None:
+    """Names go only where there are too many, and an absent name stays absent."""
+    full = hostile(5)
+    assert compact(full) == full
+    assert compact(full, max_functions=5, max_error_codes=5, max_other_names=5) == full
+    assert compact(empty(), max_functions=0) == empty()
