@@ -17,7 +17,7 @@ def in_polars(values: list[float | None]) -> list[int | None]:
     return frame.select(bucket_expr(pl.col("ms"))).to_series().to_list()
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(LATENCIES, min_size=1, max_size=20))
 def test_bucket_of_any_latency_is_the_same_in_python_in_polars_and_counted_up(values: list[float]) -> None:
     """One latency has one bucket, however it is worked out."""
@@ -67,6 +67,7 @@ def test_bucket_of_what_is_no_latency_raises(value: float) -> None:
         bucket_of(value)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(LATENCIES, min_size=1, max_size=40), st.floats(0.01, 1))
 def test_quantile_of_buckets_is_the_bucket_of_the_quantile(values: list[float], q: float) -> None:
     """Bucketing moves a quantile to its bucket's middle and no further."""

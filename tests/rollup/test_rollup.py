@@ -44,7 +44,7 @@ def assert_canonical(rollup: Rollup) -> None:
         assert counted.filter(pl.col("requests") < 1).is_empty()
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(VERDICT_ROWS, HEALTHY_ROWS)
 def test_rollup_of_any_requests_is_what_a_dict_and_a_loop_count(verdicts: Rows, healthy: Rows) -> None:
     """Every request counts once, in its own minute, under its own key; every known latency counts once."""
@@ -54,7 +54,7 @@ def test_rollup_of_any_requests_is_what_a_dict_and_a_loop_count(verdicts: Rows, 
     assert_canonical(got)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(HEALTHY_ROWS)
 def test_healthy_records_count_as_absorbed_where_the_expression_says_so(healthy: Rows) -> None:
     """The expression decides the reason, null is no, and class and rule are those of no incident."""
@@ -67,7 +67,7 @@ def test_healthy_records_count_as_absorbed_where_the_expression_says_so(healthy:
     assert_canonical(got)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15, deadline=None)
 @given(VERDICT_ROWS, HEALTHY_ROWS, st.randoms(use_true_random=False))
 def test_rollup_of_pieces_is_the_rollup_of_the_whole(verdicts: Rows, healthy: Rows, chance: random.Random) -> None:
     """However the requests are dealt to chunks, and however the chunks are merged, the rollup is the same."""
@@ -84,7 +84,7 @@ def test_rollup_of_pieces_is_the_rollup_of_the_whole(verdicts: Rows, healthy: Ro
     assert merge([parts[0], merge([parts[1], merge(parts[2:])])]) == whole
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(VERDICT_ROWS, HEALTHY_ROWS)
 def test_subtracting_what_was_merged_gives_back_what_was_there(verdicts: Rows, healthy: Rows) -> None:
     """A request taken out again leaves no trace, not even a row of zero."""
@@ -110,7 +110,7 @@ def test_merging_nothing_is_the_empty_rollup() -> None:
     assert_canonical(empty())
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(VERDICT_ROWS, HEALTHY_ROWS, st.sampled_from([10, 20, 60, 1440]))
 def test_coarser_latency_slots_are_the_same_counted_coarse_or_coarsened(
     verdicts: Rows, healthy: Rows, minutes: int
