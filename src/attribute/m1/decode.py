@@ -22,6 +22,8 @@ from attribute.m1.fields import (
 
 __all__ = [
     "MAX_INSTANT_US",
+    "READERS",
+    "BrokenFieldError",
     "Record",
     "Reject",
     "RejectReason",
@@ -142,19 +144,21 @@ def _epoch_us(value: float) -> int:
     return (2 * numerator * scale + denominator) // (2 * denominator)
 
 
-class _BrokenError(Exception):
+class BrokenFieldError(Exception):
+    """A value breaks its field's type or bound, for this reason. Never leaves `decode` and `encode`."""
+
     def __init__(self, reason: RejectReason) -> None:
         self.reason = reason
 
 
 def _broken(reason: RejectReason) -> NoReturn:
-    raise _BrokenError(reason)
+    raise BrokenFieldError(reason)
 
 
-_Reader: TypeAlias = Callable[[object], object]
+Reader: TypeAlias = Callable[[object], object]
 
 
-def _text_reader(field: Field) -> _Reader:
+def _text_reader(field: Field) -> Reader:
     low, high = field.minimum, field.maximum
 
     def read(value: object) -> str:
@@ -172,7 +176,7 @@ def _text_reader(field: Field) -> _Reader:
     return read
 
 
-def _integer_reader(field: Field) -> _Reader:
+def _integer_reader(field: Field) -> Reader:
     low, high = field.minimum, field.maximum
 
     def read(value: object) -> int:
@@ -185,7 +189,7 @@ def _integer_reader(field: Field) -> _Reader:
     return read
 
 
-def _upstream_status_reader(field: Field) -> _Reader:
+def _upstream_status_reader(field: Field) -> Reader:
     low, high = field.minimum, field.maximum
 
     def read(value: object) -> int:
@@ -198,7 +202,7 @@ def _upstream_status_reader(field: Field) -> _Reader:
     return read
 
 
-def _milliseconds_reader(field: Field) -> _Reader:
+def _milliseconds_reader(field: Field) -> Reader:
     low, high = field.minimum, field.maximum
 
     def read(value: object) -> float:
@@ -211,7 +215,7 @@ def _milliseconds_reader(field: Field) -> _Reader:
     return read
 
 
-def _instant_reader(_field: Field) -> _Reader:
+def _instant_reader(_field: Field) -> Reader:
     def read(value: object) -> int:
         try:
             return parse_instant_us(value)
@@ -221,7 +225,7 @@ def _instant_reader(_field: Field) -> _Reader:
     return read
 
 
-_READER_OF_KIND: Final[dict[Kind, Callable[[Field], _Reader]]] = {
+_READER_OF_KIND: Final[dict[Kind, Callable[[Field], Reader]]] = {
     Kind.TEXT: _text_reader,
     Kind.STATUS: _integer_reader,
     Kind.UPSTREAM_STATUS: _upstream_status_reader,
@@ -230,9 +234,10 @@ _READER_OF_KIND: Final[dict[Kind, Callable[[Field], _Reader]]] = {
     Kind.INSTANT: _instant_reader,
     Kind.VERSION: _integer_reader,
 }
-_READERS: Final = tuple(
-    (field.name, field.required, field.nullable, _READER_OF_KIND[field.kind](field)) for field in FIELDS
-)
+READERS: Final[dict[str, Reader]] = {field.name: _READER_OF_KIND[field.kind](field) for field in FIELDS}
+"""Reads the value, not null, of one field, or raises `BrokenFieldError`. Shared with the strict encoder."""
+
+_STEPS: Final = tuple((field.name, field.required, field.nullable, READERS[field.name]) for field in FIELDS)
 _VERSION_AT: Final = FIELD_NAMES.index("v")
 _KNOWN: Final = frozenset(FIELD_NAMES)
 _CLAIM: Final = frozenset(CLAIMING_NAMES)
@@ -259,7 +264,7 @@ def decode(obj: object, *, strict: bool = False) -> Record | Reject | None:
     if not fields.keys() >= _CLAIM:
         return None
     values: list[object] = []
-    for name, required, nullable, read in _READERS:
+    for name, required, nullable, read in _STEPS:
         value = fields.get(name, _ABSENT)
         if value is _ABSENT:
             if required:
@@ -270,7 +275,7 @@ def decode(obj: object, *, strict: bool = False) -> Record | Reject | None:
         else:
             try:
                 values.append(read(value))
-            except _BrokenError as broken:
+            except BrokenFieldError as broken:
                 return Reject(broken.reason, name)
     if strict:
         for name in unknown_names(fields):
