@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 
@@ -52,3 +53,30 @@ class Flag(StrEnum):
     UPSTREAM_CALLED_NO_ANSWER = "upstream-called-no-answer"
     UPSTREAM_LATENCY_MAY_BE_PARTIAL = "upstream-latency-may-be-partial"
     EVIDENCE_JOINED = "evidence-joined"
+
+
+CLASS_OF_REASON: Final = MappingProxyType(
+    {
+        Reason.UPSTREAM_5XX: Class.VENDOR,
+        Reason.UPSTREAM_TIMEOUT: Class.VENDOR,
+        Reason.UPSTREAM_OK_FUNCTION_5XX: Class.APPLICATION,
+        Reason.UPSTREAM_OK_FUNCTION_4XX: Class.APPLICATION,
+        Reason.SLOW_WITH_FAST_UPSTREAM: Class.BOTTLENECK,
+        Reason.UPSTREAM_STATUS_MISSING: Class.UNKNOWN,
+        Reason.UPSTREAM_STATUS_INVALID: Class.UNKNOWN,
+        Reason.FUNCTION_STATUS_MISSING: Class.UNKNOWN,
+        Reason.UPSTREAM_SLOW: Class.UNKNOWN,
+        Reason.UPSTREAM_LATENCY_MISSING: Class.UNKNOWN,
+        Reason.LATENCY_SPLIT_UNCLEAR: Class.UNKNOWN,
+        Reason.LATENCY_CONTRADICTION: Class.UNKNOWN,
+        Reason.UPSTREAM_FAILED_FUNCTION_4XX: Class.UNKNOWN,
+        Reason.UPSTREAM_4XX_FUNCTION_4XX: Class.UNKNOWN,
+        Reason.UPSTREAM_4XX_FUNCTION_5XX: Class.UNKNOWN,
+        Reason.UPSTREAM_429: Class.UNKNOWN,
+        Reason.UPSTREAM_STATUS_INCONCLUSIVE: Class.UNKNOWN,
+    }
+)
+"""The one class that a reason argues for. `user-rule` goes with any class; `ok` and absorbed failures have none."""
+
+UNKNOWN_REASONS: Final = tuple(reason for reason, class_ in CLASS_OF_REASON.items() if class_ is Class.UNKNOWN)
+"""Why evidence may not decide, in the order of the closed list."""

@@ -1,0 +1,191 @@
+"""
+Rules and limits -> expressions over records.
+
+Every expression is null-safe: a missing value makes a condition true or false, never unknown, so that no null leaks
+into a decision. The comparisons are those of `thresholds.Limits`, in 64-bit floating point, in the order in which they
+are written there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+import polars as pl
+
+from attribute.frames import UPSTREAM_TIMEOUT
+from attribute.rules.globs import matches_any
+from attribute.rules.model import Catalogue, ReasonCase, Rule
+from attribute.rules.patterns import MISSING, TESTABLE, Condition, Kind, Pattern, Split, Total
+from attribute.rules.thresholds import Limits, Thresholds
+from attribute.rules.words import NO_CLASS, Class, Flag, Reason
+
+__all__ = ["CompiledRules", "Decider", "compile_rules"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledRules:
+    """
+    Expressions over the columns of `attribute.frames.RECORDS`.
+
+    Attributes:
+        failing: `status` is missing, 4xx or 5xx.
+        slow: `latency_ms` is at or over the function's threshold.
+        incident: failing or slow.
+        absorbed: the upstream failed (5xx, timeout, 429) and the function answered well and in time all the same.
+        verdict: `class`, `rule`, `reason`, `also_matched`, `flags`, in this order, named so. A request that is neither
+            failing nor slow has the class `none`, no rule and the reason `ok` or `upstream-failure-absorbed`.
+        catalogue: what the expressions say.
+        thresholds: the limits that they use.
+    """
+
+    failing: pl.Expr
+    slow: pl.Expr
+    incident: pl.Expr
+    absorbed: pl.Expr
+    verdict: tuple[pl.Expr, ...]
+    catalogue: Catalogue
+    thresholds: Thresholds
+
+
+def compile_rules(catalogue: Catalogue, thresholds: Thresholds) -> CompiledRules:
+    """Return the expressions that decide as *catalogue* says, under *thresholds*."""
+    decider = Decider(thresholds)
+    matches = [(rule, decider.incident & decider.all_hold(rule.when)) for rule in catalogue.rules]
+    reason = _reason(catalogue, decider, matches)
+    class_ = _first([(match, rule.class_.value) for rule, match in matches], otherwise=Class.UNKNOWN.value)
+    class_ = pl.when(decider.incident).then(class_).otherwise(pl.lit(NO_CLASS))
+    matched = _present([(match, rule.id) for rule, match in matches])
+    return CompiledRules(
+        failing=decider.failing,
+        slow=decider.slow,
+        incident=decider.incident,
+        absorbed=decider.absorbed,
+        verdict=(
+            class_.alias("class"),
+            _first([(match, rule.id) for rule, match in matches], otherwise=None).alias("rule"),
+            reason.alias("reason"),
+            matched.list.slice(1).alias("also_matched"),
+            _present(_flags(class_, reason)).alias("flags"),
+        ),
+        catalogue=catalogue,
+        thresholds=thresholds,
+    )
+
+
+class Decider:
+    """
+    Turns conditions into expressions under given limits.
+
+    Args:
+        thresholds: the limits; functions without their own have the default ones.
+    """
+
+    def __init__(self, thresholds: Thresholds) -> None:
+        limit = {each.name: limit_of(each.name, thresholds) for each in fields(Limits)}
+        status, upstream_status = pl.col("status"), pl.col("upstream_status")
+        total, upstream = pl.col("latency_ms"), pl.col("upstream_latency_ms")
+        self.failing = status.is_null() | (status >= 400)
+        self.slow = total >= limit["slow_ms"]
+        self.incident = self.failing | self.slow
+        upstream_failed = (upstream_status == UPSTREAM_TIMEOUT) | (upstream_status == 429) | (upstream_status >= 500)
+        self.absorbed = upstream_failed.fill_null(value=False) & ~self.incident
+        tolerance = pl.max_horizontal(limit["clock_tolerance_ms"], limit["clock_tolerance_share"] * total)
+        exceeds = (upstream > total + tolerance).fill_null(value=False)
+        low = (upstream <= limit["upstream_low_share"] * total).fill_null(value=False)
+        dominant = (upstream >= limit["upstream_dominant_share"] * total).fill_null(value=False)
+        self._split = {
+            Split.LATENCY_MISSING: upstream.is_null(),
+            Split.EXCEEDS: exceeds,
+            Split.LOW: low & ~exceeds,
+            Split.DOMINANT: dominant & ~low & ~exceeds,
+            Split.UNCLEAR: upstream.is_not_null() & ~exceeds & ~low & ~dominant,
+        }
+
+    def holds(self, condition: Condition) -> pl.Expr:
+        """Return whether one of the patterns of *condition* holds; never null."""
+        column = pl.col(condition.field)
+        match TESTABLE[condition.field].kind:
+            case Kind.STATUS | Kind.UPSTREAM_STATUS:
+                return _has_status(column, condition.patterns)
+            case Kind.TOTAL:
+                return _any(self.slow if pattern.text == Total.SLOW else ~self.slow for pattern in condition.patterns)
+            case Kind.SPLIT:
+                return _any(self._split[Split(pattern.text)] for pattern in condition.patterns)
+            case Kind.GLOB:
+                return _has_text(column, condition)
+
+    def all_hold(self, when: Sequence[Condition]) -> pl.Expr:
+        """Return whether all conditions hold; never null, and true where there are none."""
+        return pl.all_horizontal([self.holds(condition) for condition in when]) if when else pl.lit(value=True)
+
+
+def limit_of(name: str, thresholds: Thresholds) -> pl.Expr:
+    """Return the limit *name* of a record's function, as a number that is never null."""
+    default = float(getattr(thresholds.default, name))
+    own = {function: float(getattr(limits, name)) for function, limits in thresholds.by_function.items()}
+    own = {function: value for function, value in own.items() if value != default}
+    if not own:
+        return pl.lit(default, pl.Float64)
+    return pl.col("function").replace_strict(
+        pl.Series(list(own), dtype=pl.String),
+        pl.Series(list(own.values()), dtype=pl.Float64),
+        default=default,
+        return_dtype=pl.Float64,
+    )
+
+
+def _has_status(column: pl.Expr, patterns: Iterable[Pattern]) -> pl.Expr:
+    answers = []
+    for pattern in patterns:
+        if pattern.codes is None:
+            answers.append(column.is_null())
+            continue
+        low, high = pattern.codes
+        within = column == low if low == high else (column >= low) & (column <= high)
+        answers.append(within.fill_null(value=False))
+    return _any(answers)
+
+
+def _has_text(column: pl.Expr, condition: Condition) -> pl.Expr:
+    missing_is_a_word = MISSING in TESTABLE[condition.field].words
+    globs = tuple(text for text in condition.texts if not (missing_is_a_word and text == MISSING))
+    answers = [matches_any(column, globs)] if globs else []
+    if len(globs) < len(condition.patterns):
+        answers.append(column.is_null())
+    return _any(answers)
+
+
+def _reason(catalogue: Catalogue, decider: Decider, matches: Sequence[tuple[Rule, pl.Expr]]) -> pl.Expr:
+    named: list[tuple[pl.Expr, str]] = [
+        (decider.absorbed, Reason.UPSTREAM_FAILURE_ABSORBED.value),
+        (~decider.incident, Reason.OK.value),
+    ]
+    for rule, match in matches:
+        named += [(match & decider.all_hold(case.when) if case.when else match, case.reason) for case in rule.reasons]
+    gaps: Sequence[ReasonCase] = catalogue.gaps
+    named += [(decider.all_hold(gap.when), gap.reason) for gap in gaps[:-1]]
+    return _first(named, otherwise=gaps[-1].reason.value)
+
+
+def _flags(class_: pl.Expr, reason: pl.Expr) -> list[tuple[pl.Expr, str]]:
+    called = (reason == Reason.UPSTREAM_STATUS_MISSING.value) & pl.col("upstream_latency_ms").is_not_null()
+    partial = (class_ == Class.BOTTLENECK.value) & pl.col("upstream_calls").is_null()
+    return [(called, Flag.UPSTREAM_CALLED_NO_ANSWER.value), (partial, Flag.UPSTREAM_LATENCY_MAY_BE_PARTIAL.value)]
+
+
+def _any(answers: Iterable[pl.Expr]) -> pl.Expr:
+    answers = list(answers)
+    return answers[0] if len(answers) == 1 else pl.any_horizontal(answers)
+
+
+def _first(named: Sequence[tuple[pl.Expr, str]], *, otherwise: str | None) -> pl.Expr:
+    """Return the name of the first that is true: flat, however many there are, where a chain would nest."""
+    names = [pl.when(answer).then(pl.lit(str(name), pl.String)) for answer, name in named]
+    return pl.coalesce([*names, pl.lit(otherwise, pl.String)])
+
+
+def _present(named: Sequence[tuple[pl.Expr, str]]) -> pl.Expr:
+    """Return the list of the names of all that are true, in order."""
+    names = [pl.when(answer).then(pl.lit(str(name), pl.String)) for answer, name in named]
+    return pl.concat_list(names or [pl.lit(None, pl.String)]).list.drop_nulls()

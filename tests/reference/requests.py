@@ -1,0 +1,107 @@
+"""
+Records -> requests, in plain Python: dicts and loops, slow and obvious.
+
+A record and a request are dicts with the columns of `attribute.frames` as keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+Row = dict[str, Any]
+
+TIMEOUT = 0
+INVALID = -1
+COLUMNS = (
+    "request_id", "function", "stage", "status", "latency_ms", "error_code", "upstream_status", "upstream_latency_ms",
+    "at", "upstream", "upstream_calls",
+)  # fmt: skip
+
+
+def consolidate(records: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Return one request per `request_id`, in order of time (untimed last), then `request_id`."""
+    groups: dict[str, set[tuple[Any, ...]]] = {}
+    for record in records:
+        groups.setdefault(record["request_id"], set()).add(tuple(record[column] for column in COLUMNS))
+    requests = []
+    for distinct in groups.values():
+        rows = [dict(zip(COLUMNS, values, strict=True)) for values in distinct]
+        requests.append(put_together(rows))
+    last = datetime.max.replace(tzinfo=UTC)
+    return sorted(requests, key=lambda row: (row["at"] is None, row["at"] or last, row["request_id"]))
+
+
+def put_together(rows: list[Row]) -> Row:
+    """Return the request that the distinct *rows* of one `request_id` come to."""
+    deciding = max(rows, key=lambda row: (rank(row["stage"]), time_order(row)))
+    others = [row for row in rows if row is not deciding]
+    others.sort(key=lambda row: (badness(row["upstream_status"]), time_order(row)))
+    request = dict(deciding)
+    lender_of_status = None
+    if deciding["upstream_status"] is None:
+        lender_of_status = next((row for row in others if row["upstream_status"] is not None), None)
+    if lender_of_status is not None:
+        request["upstream_status"] = lender_of_status["upstream_status"]
+        if lender_of_status["upstream"] is not None:
+            request["upstream"] = lender_of_status["upstream"]
+    lender_of_latency = None
+    if deciding["upstream_latency_ms"] is None:
+        if lender_of_status is not None and lender_of_status["upstream_latency_ms"] is not None:
+            lender_of_latency = lender_of_status
+        else:
+            lender_of_latency = next((row for row in others if row["upstream_latency_ms"] is not None), None)
+    if lender_of_latency is not None:
+        request["upstream_latency_ms"] = lender_of_latency["upstream_latency_ms"]
+        request["upstream_calls"] = lender_of_latency["upstream_calls"]
+    lender = lender_of_status or lender_of_latency
+    request["joined_from"] = None if lender is None else lender["stage"]
+    request["records"] = len(rows)
+    return request
+
+
+def rank(stage: str) -> int:
+    """Return how much a stage has to say."""
+    return {"exception": 2, "response": 1}.get(stage, 0)
+
+
+def badness(upstream_status: int | None) -> int:
+    """Return how early a lender is asked: the failed one first, the one that knows nothing last."""
+    if upstream_status is None:
+        return 4
+    if upstream_status == INVALID:
+        return 3
+    if upstream_status == TIMEOUT or upstream_status >= 500:
+        return 0
+    return 1 if upstream_status >= 400 else 2
+
+
+def time_order(row: Row) -> tuple[Any, ...]:
+    """Return a key that orders records by time, then by how far from the arrival, then by all that they say."""
+    failing = row["status"] is None or row["status"] >= 400
+    return (
+        nulls_first(row["at"]),
+        row["latency_ms"],
+        failing,
+        nulls_first(row["status"]),
+        *(
+            nulls_first(row[column])
+            for column in (
+                "error_code",
+                "upstream_status",
+                "upstream_latency_ms",
+                "function",
+                "stage",
+                "upstream",
+                "upstream_calls",
+            )
+        ),
+    )
+
+
+def nulls_first(value: object) -> tuple[Any, ...]:
+    """Return a key that puts None before everything; texts compare as their UTF-8 bytes do."""
+    if value is None:
+        return (0,)
+    return (1, value.encode() if isinstance(value, str) else value)
