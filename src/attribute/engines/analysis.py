@@ -9,10 +9,12 @@ from types import MappingProxyType
 
 import polars as pl
 
-from attribute.logs.chunks import DEFAULT_CHUNK_BYTES
+from attribute.logs.chunks import CHUNK_BYTES
 from attribute.rollup import Rollup
 from attribute.rules.catalogue import Catalogue
 from attribute.rules.thresholds import Thresholds
+
+MEMORY_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class AnalysisOptions:
         fingerprint: whether to hash the input's content.
         chunk_bytes: how much is decoded at once. Never changes the answer.
         threads: how many chunks are decoded side by side. Never changes the answer.
+        memory_bytes: about how much to hold of what must be kept; the rest goes to a temporary folder. Never changes
+            the answer.
         on_reject: called with every rejected line, in order of file and line.
         on_progress: called after every chunk.
     """
@@ -90,8 +94,9 @@ class AnalysisOptions:
     functions: tuple[str, ...] = ()
     strict: bool = False
     fingerprint: bool = False
-    chunk_bytes: int = DEFAULT_CHUNK_BYTES
+    chunk_bytes: int = CHUNK_BYTES
     threads: int = 2
+    memory_bytes: int = MEMORY_BYTES
     on_reject: Callable[[RejectedAt], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
 

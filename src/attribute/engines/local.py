@@ -22,8 +22,6 @@ from attribute.logs.sources import Source, discover
 from attribute.rollup import Rollup, empty, merge
 from attribute.rules.compile import CompiledRules, compile_rules
 
-LOUD_BUDGET_BYTES = 128 * 2**20
-QUIET_BUDGET_BYTES = 48 * 2**20
 ROLLUPS_AT_ONCE = 32
 SAMPLE_REJECTS = 20
 UNKNOWN_NAMES = 50
@@ -56,6 +54,7 @@ def analyse(options: AnalysisOptions) -> Analysis:
         ending_functions=frozenset(gathering.ending_functions),
         compiled=compiled,
         window=options.window,
+        memory_bytes=options.memory_bytes,
     )
     skipped = tuple(FileNote(file=note.name, reason=note.reason) for note in discovery.skipped)
     account = gathering.account(duplicates=settled.duplicates, skipped=skipped)
@@ -84,11 +83,15 @@ class _Gathering:
     ended: list[Rollup] = field(default_factory=lambda: [empty()])
     unended: list[Rollup] = field(default_factory=lambda: [empty()])
     ending_functions: set[str] = field(default_factory=set)
-    loud: Spill = field(default_factory=lambda: Spill(RECORDS, budget_bytes=LOUD_BUDGET_BYTES))
-    quiet: Spill = field(default_factory=lambda: Spill(PLACED, budget_bytes=QUIET_BUDGET_BYTES))
+    loud: Spill = field(init=False)
+    quiet: Spill = field(init=False)
     places: list[tuple[int, int]] = field(default_factory=list)
     outcomes: list[SourceOutcome] = field(default_factory=list)
     sample_rejects: list[RejectedAt] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.loud = Spill(RECORDS, budget_bytes=self.options.memory_bytes // 2)
+        self.quiet = Spill(PLACED, budget_bytes=self.options.memory_bytes // 4)
 
     def read(self) -> None:
         """Read all sources once."""
@@ -175,7 +178,7 @@ class _Gathering:
             last_at=tally.last_at,
             skipped_files=skipped,
             incomplete_files=tuple(
-                FileNote(file=source.name, reason=outcome.problem)
+                FileNote(file=source.name, reason=_problem(outcome))
                 for source, outcome in zip(self.sources, self.outcomes, strict=True)
                 if outcome.problem is not None
             ),
@@ -196,6 +199,11 @@ def _side_by_side(
     while waiting:
         done, future = waiting.popleft()
         yield done, *future.result()
+
+
+def _problem(outcome: SourceOutcome) -> str:
+    """Say what kept a source from being read in full."""
+    return f"{outcome.problem}: {outcome.detail}" if outcome.detail else str(outcome.problem)
 
 
 def _fingerprint(outcomes: Sequence[SourceOutcome]) -> str:

@@ -15,22 +15,17 @@ from fnmatch import fnmatchcase
 
 import polars as pl
 
-from attribute.engines.analysis import Window
+from attribute.engines.analysis import MEMORY_BYTES, Window
 from attribute.engines.partial import QUIET, hash_of, is_ending
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS, VERDICTS
-from attribute.requests import consolidate
+from attribute.requests import consolidate, count_duplicates
 from attribute.rollup import Rollup, count_healthy, count_verdicts, empty, merge, subtract
 from attribute.rules.compile import CompiledRules
 from attribute.verdicts import classify
 
 PLACED = pl.Schema({**QUIET, "piece": pl.UInt32()})
 """Quiet records with the number of the piece (chunk or split) they lie in."""
-
-PART_BYTES = 96 * 2**20
-"""How much of the loud records is consolidated at once."""
-
-VERDICT_BUDGET_BYTES = 96 * 2**20
 
 Fetch = Callable[[Sequence[int]], Iterator[pl.DataFrame]]
 """Reads pieces again and yields all their records (`RECORDS`)."""
@@ -60,6 +55,7 @@ def settle(
     ending_functions: frozenset[str],
     compiled: CompiledRules,
     window: Window,
+    memory_bytes: int = MEMORY_BYTES,
 ) -> Settled:
     """
     Give every incident request its verdict and correct the counts of healthy requests by them.
@@ -73,19 +69,20 @@ def settle(
         ending_functions: functions that wrote an ending record anywhere.
         compiled: the rules.
         window: where the deciding record must lie.
+        memory_bytes: about how much may be held at once.
 
     Returns:
         Verdicts, rollup and number of duplicates. They do not depend on how the input was cut into pieces.
     """
     keys, pieces = _keys_and_pieces(loud, quiet)
-    parts = max(1, math.ceil(loud.bytes / PART_BYTES))
-    extra = Spill(RECORDS, budget_bytes=PART_BYTES)
+    parts = max(1, math.ceil(2 * loud.bytes / memory_bytes))
+    extra = Spill(RECORDS, budget_bytes=memory_bytes // 4)
     if pieces:
         wanted = _ids(loud, keys)
         for records in fetch(pieces):
             mine = records.filter(~compiled.incident).join(wanted, on="request_id", how="semi")
             extra.add(mine.select(list(RECORDS)))
-    verdicts = Spill(VERDICTS, budget_bytes=VERDICT_BUDGET_BYTES)
+    verdicts = Spill(VERDICTS, budget_bytes=memory_bytes // 4)
     taken_ended, taken_unended, counted = [empty()], [empty()], [empty()]
     duplicates = 0
     for part in range(parts):
@@ -98,7 +95,8 @@ def settle(
         taken_ended.append(count_healthy(taken.filter(is_ending()), compiled.absorbed))
         taken_unended.append(count_healthy(taken.filter(~is_ending()), compiled.absorbed))
         incident = incident.filter(window.holds(pl.col("at")))
-        duplicates += _duplicates(records, incident)
+        of_incidents = records.join(incident.select("request_id"), on="request_id", how="semi")
+        duplicates += count_duplicates(of_incidents, incident)
         counted.append(count_verdicts(incident))
         verdicts.add(incident)
     healthy = subtract(ended, merge(taken_ended))
@@ -145,13 +143,6 @@ def _part(heap: Spill, part: int, parts: int) -> pl.DataFrame:
     """Return the records of one share of all requests, with their `hash`."""
     hashed = heap.lazy().with_columns(hash_of(pl.col("request_id")).alias("hash"))
     return (hashed if parts == 1 else hashed.filter(pl.col("hash") % parts == part)).collect()
-
-
-def _duplicates(records: pl.DataFrame, incident: pl.DataFrame) -> int:
-    if incident.is_empty():
-        return 0
-    mine = records.join(incident.select("request_id"), on="request_id", how="semi")
-    return mine.height - int(incident["records"].sum())
 
 
 def _of_functions(rollup: Rollup, wanted: Callable[[str], bool]) -> Rollup:

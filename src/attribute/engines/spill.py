@@ -15,8 +15,7 @@ class Spill:
 
     Args:
         schema: of every frame.
-        budget_bytes: how much may stay in memory.
-        folder: where to write what is over the budget; made when first needed.
+        budget_bytes: how much may stay in memory; the rest goes to a temporary folder that lives as long as the heap.
     """
 
     def __init__(self, schema: pl.Schema, *, budget_bytes: int) -> None:
@@ -53,7 +52,7 @@ class Spill:
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield everything, in the order it came, a bounded piece at a time."""
         for path in self._files:
-            yield pl.read_ipc(path, memory_map=False)
+            yield pl.scan_ipc(path).collect()
         yield from self._in_memory
 
     def lazy(self) -> pl.LazyFrame:
@@ -61,8 +60,3 @@ class Spill:
         parts = [pl.scan_ipc(path) for path in self._files]
         parts += [frame.lazy() for frame in self._in_memory]
         return pl.concat(parts) if parts else pl.LazyFrame(schema=self.schema)
-
-    @property
-    def spilled(self) -> bool:
-        """Whether anything was written to disk."""
-        return bool(self._files)
