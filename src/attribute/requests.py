@@ -22,6 +22,11 @@ _TIME_ORDER: Final = (
     "stage", "upstream", "upstream_calls",
 )  # fmt: skip
 """A total order on the records of one request, nulls first: which came last, and failing over healthy where unclear."""
+_EVIDENCE: Final = ("upstream_status", "upstream", "upstream_latency_ms", "upstream_calls", "stage")
+_REQUEST: Final = "_request"
+_ROW: Final = "_row"
+_ROWS: Final = 1 << 40
+"""Over any number of rows: `rank * _ROWS + row` orders by rank, then by row, in one integer."""
 
 
 def consolidate(records: pl.DataFrame) -> pl.DataFrame:
@@ -58,65 +63,78 @@ def count_duplicates(records: pl.DataFrame, requests: pl.DataFrame) -> int:
 
 def _put_together(records: pl.DataFrame) -> pl.DataFrame:
     """Consolidate requests that have more than one record."""
-    status = pl.col("status")
-    ordered = (
-        records.unique()
-        .with_columns(
-            _rank().alias("_rank"),
-            _badness().alias("_badness"),
-            (status.is_null() | (status >= 400)).alias("_failing"),
-        )
-        .sort("request_id", *_TIME_ORDER, nulls_last=False)
-        .with_row_index("_row")
+    ordered = _distinct_in_time_order(records)
+    deciding = ordered.group_by(_REQUEST).agg(
+        _row_of((_rank() * _ROWS + pl.col(_ROW)).max()).alias(_ROW), pl.len().cast(pl.Int32).alias("records")
     )
-    deciding = (
-        ordered.sort("request_id", "_rank", "_row")
-        .group_by("request_id", maintain_order=True)
-        .agg(pl.all().last(), pl.len().cast(pl.Int32).alias("records"))
+    others = ordered.join(deciding.select(_ROW), on=_ROW, how="anti")
+    rows = deciding.join(_first_lender(others, "upstream_status"), on=_REQUEST, how="left").join(
+        _first_lender(others, "upstream_latency_ms"), on=_REQUEST, how="left"
     )
-    lenders = ordered.join(deciding.select("_row"), on="_row", how="anti").sort("request_id", "_badness", "_row")
-    lent_status = _lent(lenders, "upstream_status", "upstream", "upstream_latency_ms", "upstream_calls")
-    lent_latency = _lent(lenders, "upstream_latency_ms", "upstream_calls")
-    joined = deciding.join(lent_status, on="request_id", how="left", suffix="_with_status").join(
-        lent_latency, on="request_id", how="left", suffix="_with_latency"
+    taken = ordered.select(list(RECORDS))
+    joined = pl.concat(
+        [
+            _rows(taken, rows[_ROW], ""),
+            _rows(taken.select(_EVIDENCE), rows["upstream_status"], "_of_status_lender"),
+            _rows(taken.select(_EVIDENCE), rows["upstream_latency_ms"], "_of_latency_lender"),
+            rows.select("records"),
+        ],
+        how="horizontal",
     )
     return _fill(joined).select(list(REQUESTS))
 
 
-def _lent(lenders: pl.DataFrame, wanted: str, *others: str) -> pl.DataFrame:
-    """Return, per request, the first lender that knows *wanted*, and its stage as `lender`."""
-    return (
-        lenders.filter(pl.col(wanted).is_not_null())
-        .group_by("request_id", maintain_order=True)
-        .agg(pl.col(wanted, *others).first(), pl.col("stage").first().alias("lender"))
+def _distinct_in_time_order(records: pl.DataFrame) -> pl.DataFrame:
+    """Number the requests, sort their records by time and drop repetitions, which then stand side by side."""
+    numbers = records.select("request_id").unique().with_row_index(_REQUEST)
+    ordered = (
+        records.join(numbers, on="request_id", how="left")  # numbers sort many times faster than texts
+        .with_columns((pl.col("status").is_null() | (pl.col("status") >= 400)).alias("_failing"))
+        .sort(_REQUEST, *_TIME_ORDER, nulls_last=False)
     )
+    repeated = pl.all_horizontal(pl.col(*RECORDS).eq_missing(pl.col(*RECORDS).shift(1)))
+    first = pl.int_range(pl.len()) == 0
+    return ordered.filter(first | ~repeated).with_row_index(_ROW).with_columns(pl.col(_ROW).cast(pl.Int64))
+
+
+def _first_lender(others: pl.DataFrame, wanted: str) -> pl.DataFrame:
+    """Return, per request, the row of the first record that knows *wanted*: the worst first, the earliest of equals."""
+    knowing = others.filter(pl.col(wanted).is_not_null())
+    return knowing.group_by(_REQUEST).agg(_row_of((_badness() * _ROWS + pl.col(_ROW)).min()).alias(wanted))
+
+
+def _row_of(ranked: pl.Expr) -> pl.Expr:
+    return ranked % _ROWS
+
+
+def _rows(frame: pl.DataFrame, rows: pl.Series, suffix: str) -> pl.DataFrame:
+    """Return the given rows of *frame*, all null where the row is null."""
+    return frame.select(pl.all().gather(rows).name.suffix(suffix))
 
 
 def _fill(joined: pl.DataFrame) -> pl.DataFrame:
     """Let the deciding record take what it lacks: from the lender of the status, else from that of the latency."""
-    takes_status = pl.col("upstream_status").is_null() & pl.col("upstream_status_with_status").is_not_null()
+    takes_status = pl.col("upstream_status").is_null() & pl.col("upstream_status_of_status_lender").is_not_null()
     lacks_latency = pl.col("upstream_latency_ms").is_null()
-    same_lender = takes_status & pl.col("upstream_latency_ms_with_status").is_not_null()
-    takes_latency = lacks_latency & pl.col("upstream_latency_ms_with_latency").is_not_null()
+    same_lender = takes_status & pl.col("upstream_latency_ms_of_status_lender").is_not_null()
+    takes_latency = lacks_latency & pl.col("upstream_latency_ms_of_latency_lender").is_not_null()
+    upstream = pl.coalesce("upstream_of_status_lender", "upstream")
     return joined.with_columns(
-        pl.coalesce("upstream_status", "upstream_status_with_status"),
-        pl.when(takes_status)
-        .then(pl.coalesce("upstream_with_status", "upstream"))
-        .otherwise("upstream")
-        .alias("upstream"),
+        pl.coalesce("upstream_status", "upstream_status_of_status_lender"),
+        pl.when(takes_status).then(upstream).otherwise("upstream").alias("upstream"),
         *(
             pl.when(lacks_latency & same_lender)
-            .then(f"{name}_with_status")
+            .then(f"{name}_of_status_lender")
             .when(takes_latency)
-            .then(f"{name}_with_latency")
+            .then(f"{name}_of_latency_lender")
             .otherwise(name)
             .alias(name)
             for name in ("upstream_latency_ms", "upstream_calls")
         ),
         pl.when(takes_status)
-        .then("lender")
+        .then("stage_of_status_lender")
         .when(takes_latency)
-        .then("lender_with_latency")
+        .then("stage_of_latency_lender")
         .otherwise(pl.lit(None, pl.String))
         .alias("joined_from"),
     )

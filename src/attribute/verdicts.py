@@ -6,7 +6,6 @@ import polars as pl
 
 from attribute.frames import VERDICTS
 from attribute.rules.compile import CompiledRules
-from attribute.rules.words import Flag
 
 __all__ = ["classify"]
 
@@ -25,11 +24,9 @@ def classify(requests: pl.DataFrame, compiled: CompiledRules) -> pl.DataFrame:
         A `VERDICTS` frame with one row per request that is failing or slow; the others are left out. In order of `at`
         (untimed last), then `request_id`.
     """
-    joined = pl.when(pl.col("joined_from").is_not_null()).then(pl.lit(Flag.EVIDENCE_JOINED.value))
     return (
         requests.filter(compiled.incident)
-        .with_columns(*compiled.verdict)
-        .with_columns(pl.concat_list("flags", joined).list.drop_nulls().alias("flags"))
+        .with_columns(*compiled.verdict[:-1], compiled.flags)
         .select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())
         .sort("at", "request_id", nulls_last=True, maintain_order=True)
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from typing import Final
 
 import polars as pl
 
@@ -21,6 +22,9 @@ from attribute.rules.thresholds import Limits, Thresholds
 from attribute.rules.words import NO_CLASS, Class, Flag, Reason
 
 __all__ = ["CompiledRules", "Decider", "compile_rules"]
+
+
+_GROUP: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,7 @@ class CompiledRules:
         absorbed: the upstream failed (5xx, timeout, 429) and the function answered well and in time all the same.
         verdict: `class`, `rule`, `reason`, `also_matched`, `flags`, in this order, named so. A request that is neither
             failing nor slow has the class `none`, no rule and the reason `ok` or `upstream-failure-absorbed`.
+        flags: `flags` once more, over the columns of `attribute.frames.REQUESTS`: whether evidence was joined, too.
         catalogue: what the expressions say.
         thresholds: the limits that they use.
     """
@@ -44,6 +49,7 @@ class CompiledRules:
     incident: pl.Expr
     absorbed: pl.Expr
     verdict: tuple[pl.Expr, ...]
+    flags: pl.Expr
     catalogue: Catalogue
     thresholds: Thresholds
 
@@ -55,7 +61,7 @@ def compile_rules(catalogue: Catalogue, thresholds: Thresholds) -> CompiledRules
     reason = _reason(catalogue, decider, matches)
     class_ = _first([(match, rule.class_.value) for rule, match in matches], otherwise=Class.UNKNOWN.value)
     class_ = pl.when(decider.incident).then(class_).otherwise(pl.lit(NO_CLASS))
-    matched = _present([(match, rule.id) for rule, match in matches])
+    flags = _flags(class_, reason)
     return CompiledRules(
         failing=decider.failing,
         slow=decider.slow,
@@ -65,9 +71,10 @@ def compile_rules(catalogue: Catalogue, thresholds: Thresholds) -> CompiledRules
             class_.alias("class"),
             _first([(match, rule.id) for rule, match in matches], otherwise=None).alias("rule"),
             reason.alias("reason"),
-            matched.list.slice(1).alias("also_matched"),
-            _present(_flags(class_, reason)).alias("flags"),
+            _all([(match, rule.id) for rule, match in matches], after_first=True).alias("also_matched"),
+            _all(flags).alias("flags"),
         ),
+        flags=_all([*flags, (pl.col("joined_from").is_not_null(), Flag.EVIDENCE_JOINED.value)]).alias("flags"),
         catalogue=catalogue,
         thresholds=thresholds,
     )
@@ -185,7 +192,22 @@ def _first(named: Sequence[tuple[pl.Expr, str]], *, otherwise: str | None) -> pl
     return pl.coalesce([*names, pl.lit(otherwise, pl.String)])
 
 
-def _present(named: Sequence[tuple[pl.Expr, str]]) -> pl.Expr:
-    """Return the list of the names of all that are true, in order."""
-    names = [pl.when(answer).then(pl.lit(str(name), pl.String)) for answer, name in named]
-    return pl.concat_list(names or [pl.lit(None, pl.String)]).list.drop_nulls()
+def _all(named: Sequence[tuple[pl.Expr, str]], *, after_first: bool = False) -> pl.Expr:
+    """
+    Return the list of the names of all that are true, in order; the first left out where *after_first*.
+
+    Looked up in tables of ready lists, one per eight answers: building a list for every row is slow.
+    """
+    groups = [named[start : start + _GROUP] for start in range(0, len(named), _GROUP)]
+    if len(groups) == 1:
+        return _looked_up(groups[0], after_first=after_first)
+    names = pl.concat_list([_looked_up(group) for group in groups])
+    return names.list.slice(1) if after_first else names
+
+
+def _looked_up(named: Sequence[tuple[pl.Expr, str]], *, after_first: bool = False) -> pl.Expr:
+    names = [str(name) for _, name in named]
+    chosen = [[name for bit, name in enumerate(names) if mask >> bit & 1] for mask in range(1 << len(names))]
+    lists = pl.Series([each[1:] for each in chosen] if after_first else chosen, dtype=pl.List(pl.String))
+    mask = pl.sum_horizontal(answer.cast(pl.UInt32) * (1 << bit) for bit, (answer, _) in enumerate(named))
+    return pl.lit(lists).gather(mask.cast(pl.UInt32))
