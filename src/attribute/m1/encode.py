@@ -54,7 +54,7 @@ class RecordError(AttributionError, ValueError):
     @classmethod
     def half_a_character(cls, field: Field) -> Self:
         """Say that a text holds a lone surrogate, which no UTF-8 log can hold."""
-        return cls(f"`{field.name}` holds half of a surrogate pair; it takes {expectation(field)} of whole characters")
+        return cls(f"`{field.name}` holds half of a surrogate pair; it takes whole characters")
 
     @classmethod
     def unknown_field(cls, name: str) -> Self:
