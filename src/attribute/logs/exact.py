@@ -125,8 +125,7 @@ class ExactDecoder:
         if b"\0" in line:
             self._reject(number, RejectReason.ENCODING if utf16(line) else RejectReason.NUL)
             return
-        if line.startswith(_BOM):  # of the file, or of one that was appended to it
-            line = line[len(_BOM) :]
+        line = line.removeprefix(_BOM)  # of the file, or of one that was appended to it
         start = object_start(line)
         if start < 0:
             if line.isspace() or not line:

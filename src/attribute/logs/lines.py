@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
 from attribute.logs.chunks import Chunk
-from attribute.logs.exact import ExactDecoder, RejectedLine, cap_names
+from attribute.logs.exact import ExactDecoder, RejectedLine, cap_names, short_name
+from attribute.logs.fast import Vouched, decode_layout
+from attribute.logs.fast_layout import Layout, learn
 from attribute.m1.decode import RejectReason
 
-__all__ = ["Decoded", "RejectedLine", "decode_chunk"]
+__all__ = ["FAST_FROM", "Decoded", "RejectedLine", "decode_chunk"]
+
+FAST_FROM: Final = 200
+"""Under so many lines the fast path costs more than it saves."""
+
+MAX_LAYOUTS: Final = 4
+"""So many layouts are learnt in a chunk; lines of further ones are decoded one by one."""
+
+_WORTH_SHARE: Final = 0.25
+_SAMPLED: Final = 256
+_SAMPLED_BYTES: Final = 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,40 +57,128 @@ class Decoded:
     newer_versions: int
 
 
-def decode_chunk(chunk: Chunk, *, strict: bool = False) -> Decoded:
+def decode_chunk(chunk: Chunk, *, strict: bool = False, fast_from: int = FAST_FROM) -> Decoded:
     """
     Decode the lines of a chunk. Never raises because of what they hold.
 
     Args:
         chunk: whole lines.
         strict: whether a key that is no M1 field makes its line a reject.
+        fast_from: fewer lines than this are decoded one by one; it changes the time taken and nothing else.
 
     Returns:
         The same as if each line had been decoded alone: it depends neither on its neighbours nor on where chunks end.
     """
-    if chunk.too_long:
-        reject = RejectedLine(max(chunk.first_line, 1), RejectReason.TOO_LONG, "")
-        return _decoded(ExactDecoder(strict=strict, rejects=[reject]))
-    exact = ExactDecoder(strict=strict)
-    decode_exactly(chunk, exact)
-    return _decoded(exact)
-
-
-def decode_exactly(chunk: Chunk, exact: ExactDecoder) -> None:
-    """Decode every line of the chunk one by one."""
-    lines = chunk.data.split(b"\n")
-    tail = lines.pop()
     first = max(chunk.first_line, 1)
-    exact.decode_lines(enumerate(lines, first))
+    exact = ExactDecoder(strict=strict)
+    if chunk.too_long:
+        exact.rejects.append(RejectedLine(first, RejectReason.TOO_LONG, ""))
+        return _joined([], exact)
+    whole = chunk.data.rfind(b"\n") + 1
+    body, tail = chunk.data[:whole], chunk.data[whole:]
+    run = _FastRun(body, first=first, line_count=chunk.lines - bool(tail) if chunk.lines else 0, exact=exact)
+    run.decode(fast_from=fast_from)
+    exact.decode_lines(run.left())
     if tail:
-        exact.decode_line(first + len(lines), tail, cut_off=chunk.cut_off_tail)
+        exact.decode_line(first + body.count(b"\n"), tail, cut_off=chunk.cut_off_tail)
+    return _joined(run.parts, exact)
 
 
-def _decoded(exact: ExactDecoder) -> Decoded:
-    records = exact.records()
+_Part = tuple[pl.DataFrame, pl.Series]
+
+
+class _FastRun:
+    """
+    Decodes lines layout by layout, for as long as that is worth it.
+
+    Attributes:
+        parts: records with the numbers of their lines.
+        exact: where unknown keys and newer versions are counted.
+    """
+
+    def __init__(self, body: bytes, *, first: int, line_count: int, exact: ExactDecoder) -> None:
+        self.parts: list[_Part] = []
+        self.exact = exact
+        self._body = body
+        self._first = first
+        self._line_count = line_count
+        self._lines: list[bytes] | None = None
+        self._numbers: pl.Series | None = None
+
+    def left(self) -> Iterator[tuple[int, bytes]]:
+        """Give the lines that are not vouched for, with their numbers, in order."""
+        numbers = itertools.count(self._first) if self._numbers is None else self._numbers
+        return zip(numbers, self._split(), strict=False)
+
+    def _split(self) -> list[bytes]:
+        if self._lines is None:
+            self._lines = self._body.split(b"\n")
+            self._lines.pop()
+        return self._lines
+
+    def decode(self, *, fast_from: int) -> None:
+        """Take what can be vouched for."""
+        known: list[Layout] = []
+        while len(known) < MAX_LAYOUTS:
+            sample = self._sample()
+            layout = learn(sample, known=known) if len(sample) >= fast_from else None
+            if layout is None or (self.exact.strict and layout.unknown_names) or not self._take(layout):
+                return
+            known.append(layout)
+
+    def _sample(self) -> list[bytes]:
+        if self._lines is not None:
+            return self._lines[:_SAMPLED]
+        sample = self._body[:_SAMPLED_BYTES].split(b"\n", _SAMPLED)
+        sample.pop()
+        return sample
+
+    def _take(self, layout: Layout) -> bool:
+        """Take the lines of a layout; tells whether it is worth trying another one on the rest."""
+        body = self._body if self._lines is None else b"\n".join(self._lines) + b"\n"
+        vouched = decode_layout(body, layout)
+        if vouched is None:
+            return False
+        height = vouched.records.height
+        if height != (self._line_count or len(self._split())):  # cut in another way than ours: nothing is proved
+            return False
+        if self._numbers is None:
+            self._numbers = pl.int_range(self._first, self._first + height, dtype=pl.Int64, eager=True)
+        if vouched.ok is None:
+            self._add(vouched, self._numbers, layout)
+            self._lines, self._numbers = [], self._numbers.clear()
+            return False
+        left = (~vouched.ok).arg_true()
+        if left.len() < height:
+            self._add(vouched, self._numbers, layout)
+        lines = self._split()
+        self._lines, self._numbers = [lines[at] for at in left], self._numbers.gather(left)
+        self._line_count = left.len()
+        return height - left.len() >= _WORTH_SHARE * height
+
+    def _add(self, vouched: Vouched, numbers: pl.Series, layout: Layout) -> None:
+        records, newer = vouched.records, vouched.newer
+        if vouched.ok is not None:
+            records, numbers = records.filter(vouched.ok), numbers.filter(vouched.ok)
+            newer = None if newer is None else newer.filter(vouched.ok)
+        self.parts.append((records, numbers))
+        for name in layout.unknown_names:
+            self.exact.unknown_fields[short_name(name)] += records.height
+        self.exact.newer_versions += 0 if newer is None else int(newer.sum())
+
+
+def _joined(parts: list[_Part], exact: ExactDecoder) -> Decoded:
+    if exact.rows or not parts:
+        parts = [*parts, (exact.records(), pl.Series(exact.row_lines, dtype=pl.Int64))]
+    records, numbers = parts[0]
+    if len(parts) > 1:
+        numbers = pl.concat([part[1] for part in parts])
+        order = numbers.arg_sort()
+        numbers = numbers.gather(order)
+        records = pl.concat([part[0] for part in parts])[order]
     return Decoded(
         records=records,
-        record_lines=pl.Series(exact.row_lines, dtype=pl.Int64),
+        record_lines=numbers,
         lines=records.height + len(exact.rejects) + exact.not_m1 + exact.blank,
         blank=exact.blank,
         not_m1=exact.not_m1,
