@@ -5,7 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from attribute.ingest.model import MAX_COUNT
+from attribute.ingest.model import (
+    MAX_COUNT,
+    CommitInDoubt,
+    IdempotencyConflict,
+    LinkCodeRefused,
+    Refusal,
+    SequenceMismatch,
+    StaleEpoch,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+)
 
 
 class Code(StrEnum):
@@ -25,10 +36,14 @@ class Code(StrEnum):
     RANGE_TOO_LARGE = "RANGE_TOO_LARGE"
     INVALID_IDEMPOTENCY_KEY = "INVALID_IDEMPOTENCY_KEY"
     INVALID_SEQUENCE = "INVALID_SEQUENCE"
+    INVALID_LINK_CODE = "INVALID_LINK_CODE"
+    INVALID_REQUEST_ID = "INVALID_REQUEST_ID"
+    INVALID_DEVICE = "INVALID_DEVICE"
+    AMBIGUOUS_FRAMING = "AMBIGUOUS_FRAMING"
+    LINK_CODE_USED = "LINK_CODE_USED"
     INCOMPLETE_BODY = "INCOMPLETE_BODY"
     MISSING_TOKEN = "MISSING_TOKEN"  # noqa: S105 -- names a refusal, is no secret
     UNAUTHORIZED = "UNAUTHORIZED"
-    FORBIDDEN = "FORBIDDEN"
     NOT_FOUND = "NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     RECEIPT_DEADLINE = "RECEIPT_DEADLINE"
@@ -65,15 +80,19 @@ _ANSWERS: Final[dict[Code, tuple[int, str]]] = {
     Code.INVALID_PARAMETER: (400, "Invalid query parameter"),
     Code.RANGE_TOO_LARGE: (400, "Date range too large"),
     Code.INVALID_IDEMPOTENCY_KEY: (400, "Idempotency-Key must be 1 to 255 printable ASCII characters"),
-    Code.INVALID_SEQUENCE: (400, "Attribute-Sequence must be <epoch>.<sequence>"),
+    Code.INVALID_SEQUENCE: (400, "Attribute-Sequence must be <epoch>.<sequence>, once"),
+    Code.INVALID_LINK_CODE: (400, "Link code is unknown or expired"),
+    Code.INVALID_REQUEST_ID: (400, "request_id must be 1 to 128 printable ASCII characters"),
+    Code.INVALID_DEVICE: (400, "device_name and platform must be printable text of at most 128 and 32 characters"),
+    Code.AMBIGUOUS_FRAMING: (400, "The body's length must be declared once, and plainly"),
     Code.INCOMPLETE_BODY: (400, "The body ended before its declared length"),
     Code.MISSING_TOKEN: (401, "Missing bearer token"),
     Code.UNAUTHORIZED: (401, "Unauthorized"),
-    Code.FORBIDDEN: (403, "Not allowed for this token"),
     Code.NOT_FOUND: (404, "Not found"),
     Code.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
     Code.RECEIPT_DEADLINE: (408, "The request did not arrive within the receipt deadline"),
     Code.KEY_IN_FLIGHT: (409, "A request with this Idempotency-Key is in progress"),
+    Code.LINK_CODE_USED: (409, "Link code was already used"),
     Code.STALE_EPOCH: (409, "This epoch is not the device's current one"),
     Code.TOO_MANY_BUCKETS: (413, f"Too many buckets (max {MAX_BUCKETS})"),
     Code.BODY_TOO_LARGE: (413, "Body too large (max 1048576 bytes)"),
@@ -125,3 +144,28 @@ class Refused(Exception):  # noqa: N818 -- it is an answer on its way out, not a
         if self.place is not None:
             found["path"] = self.place
         return {**found, **self.extra}
+
+
+def code_of_failure(error: StoreError) -> Code:
+    """Return what a client is told where the store did not confirm: always 503, because trying again may help."""
+    if isinstance(error, StoreBusy):
+        return Code.STORE_BUSY
+    if isinstance(error, StoreFull):
+        return Code.STORE_FULL
+    return Code.OUTCOME_UNKNOWN if isinstance(error, CommitInDoubt) else Code.STORE_UNAVAILABLE
+
+
+def refused_by_store(refusal: Refusal) -> Refused:
+    """Return the answer to a request that the store declined. A token revoked meanwhile is unauthorized."""
+    extra: dict[str, object] = {}
+    code = Code.UNAUTHORIZED
+    match refusal:
+        case IdempotencyConflict():
+            code = Code.KEY_IN_FLIGHT if refusal.in_flight else Code.KEY_REUSED
+        case StaleEpoch():
+            code, extra = Code.STALE_EPOCH, {"epoch": refusal.current}
+        case SequenceMismatch():
+            code = Code.SEQUENCE_REUSED
+        case LinkCodeRefused():
+            code = Code.LINK_CODE_USED if refusal.why == "used" else Code.INVALID_LINK_CODE
+    return Refused(code, extra=extra)
