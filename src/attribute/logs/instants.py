@@ -128,7 +128,7 @@ def resolve_window(text: str, *, now: datetime, zone: tzinfo) -> tuple[Resolved,
     end = _Parser(second, whole=text, at=len(first) + 2, now=now, zone=zone, side="until")
     until = end.resolved()
     if until.clock and until.at <= since.at:
-        until = end.as_of(since.at + _DAY).resolved()
+        until = end.first_after(since.at)
     if until.at <= since.at:
         raise InstantError.at(
             text,
@@ -169,10 +169,6 @@ class _Parser:
         self._now = now.astimezone(UTC)
         self._zone = zone
         self._side: Side = side
-
-    def as_of(self, now: datetime) -> _Parser:
-        """Read the same text at another time."""
-        return _Parser(self._text, whole=self._whole, at=self._at, now=now, zone=self._zone, side=self._side)
 
     def resolved(self) -> Resolved:
         try:
@@ -219,17 +215,40 @@ class _Parser:
         return Resolved(self._now - timedelta(seconds=sum(int(digits) * _UNITS[unit] for digits, unit in parts)))
 
     def _clock(self) -> Resolved | None:
+        at = self._clock_time()
+        if at is None:
+            return None
+        past: list[tuple[datetime, datetime]] = []
+        for day in (self._today(), self._today() - _DAY):
+            past = past or [each for each in self._shown_on(day, at) if each[0] <= self._now]
+        return self._one_of(past)
+
+    def first_after(self, start: datetime) -> Resolved:
+        """Read a time of day as the first one after *start*."""
+        at = self._clock_time()
+        assert at is not None
+        day = start.astimezone(self._zone).date()
+        future: list[tuple[datetime, datetime]] = []
+        while not future:
+            future = [each for each in self._shown_on(day, at) if each[0] > start]
+            day += _DAY
+        return self._one_of(future)
+
+    def _clock_time(self) -> time | None:
         found = _CLOCK.fullmatch(self._text)
         if found is None or found["minute"] is None or self._text.endswith(":"):
             return None
-        at = self._time_of_day(found)
-        for day in (self._today(), self._today() - _DAY):
-            both = readings(datetime.combine(day, at), self._zone)
-            past = [each for each in (both.earlier, both.later) if each <= self._now]
-            if past:
-                break
-        chosen = past[0] if self._side == "since" else past[-1]
-        return Resolved(chosen, self._note(datetime.combine(day, at), chosen), clock=True)
+        return self._time_of_day(found)
+
+    def _shown_on(self, day: date, at: time) -> list[tuple[datetime, datetime]]:
+        """Return the instants at which the clock shows a time on a day, in order, each with what it shows."""
+        wall = datetime.combine(day, at)
+        both = readings(wall, self._zone)
+        return [(both.earlier, wall), (both.later, wall)]
+
+    def _one_of(self, shown_at: list[tuple[datetime, datetime]]) -> Resolved:
+        chosen, wall = shown_at[0 if self._side == "since" else -1]
+        return Resolved(chosen, self._note(wall, chosen), clock=True)
 
     def _time_of_day(self, found: re.Match[str]) -> time:
         for name, limit in (("hour", 23), ("minute", 59), ("second", 59)):

@@ -8,8 +8,9 @@ import os
 import select
 import stat
 import tempfile
+import weakref
 from enum import StrEnum
-from typing import IO, Final, Protocol
+from typing import Final, Protocol
 
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _HEAD_BYTES: Final = 4096
@@ -106,15 +107,17 @@ class PlainFile:
         count = min(count, self.size_bytes - offset)
         if count <= 0:
             return b""
-        try:
-            block = os.pread(self._descriptor, count, self._base + offset)
-            while len(block) < count:
+        block = b""
+        while len(block) < count:
+            try:
                 more = os.pread(self._descriptor, count - len(block), self._base + offset + len(block))
-                if not more:
-                    break
-                block += more
-        except OSError as error:
-            raise Fault.of(error) from None
+            except OSError as error:
+                if block:
+                    break  # what was had first: the next call meets the error again
+                raise Fault.of(error) from None
+            if not more:
+                break
+            block = block + more if block else more
         return block
 
     def data_at(self, offset: int) -> int:
@@ -153,9 +156,10 @@ class StandardInput:
     def __init__(self, descriptor: int = 0) -> None:
         self._descriptor = descriptor
         self._base: int | None = None
-        self._spool: IO[bytes] | None = None
+        self._spool: int | None = None
         self._kept_bytes = 0
         self._ended = False
+        self._fault: Fault | None = None
 
     def open(self) -> PlainFile | StandardInput:
         """Return what to read the stream's bytes from; raises Fault."""
@@ -165,18 +169,22 @@ class StandardInput:
                     self._base = os.lseek(self._descriptor, 0, os.SEEK_CUR)
                 return PlainFile(os.dup(self._descriptor), base=self._base)
             if self._spool is None:
-                self._spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as this object
+                with tempfile.TemporaryFile(buffering=0) as spool:
+                    self._spool = os.dup(spool.fileno())
+                weakref.finalize(self, os.close, self._spool)
         except OSError as error:
             raise Fault.of(error) from None
         return self
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """See `Readable`."""
+        """See `Readable`. A fault of the stream is raised once all that came before it was handed out."""
         while self._kept_bytes < offset + count and not self._ended:
             self._keep_more()
+        if self._fault is not None and offset >= self._kept_bytes:
+            raise self._fault
         try:
             assert self._spool is not None
-            return os.pread(self._spool.fileno(), max(0, min(count, self._kept_bytes - offset)), offset)
+            return os.pread(self._spool, max(0, min(count, self._kept_bytes - offset)), offset)
         except OSError as error:
             raise Fault.of(error) from None
 
@@ -188,18 +196,22 @@ class StandardInput:
             select.select([self._descriptor], [], [])
             return
         except OSError as error:
-            self._ended = True
-            raise Fault.of(error) from None
-        self._ended = not block
+            self._end(Fault.of(error))
+            return
+        if not block:
+            self._end(None)
         try:
             while block:
-                written = os.pwrite(self._spool.fileno(), block, self._kept_bytes)
+                written = os.pwrite(self._spool, block, self._kept_bytes)
                 self._kept_bytes += written
                 block = block[written:]
         except OSError as error:
-            self._ended = True
             detail = f"cannot keep standard input: {os.strerror(error.errno or 0)}"
-            raise Fault(Problem.READ_ERROR, detail) from None
+            self._end(Fault(Problem.READ_ERROR, detail))
+
+    def _end(self, fault: Fault | None) -> None:
+        self._ended = True
+        self._fault = fault
 
     def verify(self) -> None:
         """Do nothing: a stream cannot change behind our back."""

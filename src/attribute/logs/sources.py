@@ -18,6 +18,7 @@ from attribute.m1.errors import AttributionError
 __all__ = ["Discovery", "SkipReason", "Skipped", "Source", "SourceError", "discover"]
 
 _STANDARD_INPUT: Final = ("-", "/dev/stdin")
+_EFFECTIVE: Final = os.access in os.supports_effective_ids
 
 
 class SkipReason(StrEnum):
@@ -185,7 +186,7 @@ class _Search:
     def _take(self, path: str, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode) or found.st_dev in self._pseudo_devices:
             self._skip(path, SkipReason.NOT_REGULAR)
-        elif not os.access(path, os.R_OK):
+        elif not os.access(path, os.R_OK, effective_ids=_EFFECTIVE):
             self._skip(path, SkipReason.NO_PERMISSION)
         else:
             self._found[path] = found
