@@ -176,6 +176,14 @@ def test_logger_line_that_would_be_too_long_gives_up_characters_not_the_record()
     assert read["request_id"] == WIDE * 128
 
 
+def test_logger_line_gives_up_the_ids_characters_where_nothing_else_is_left() -> None:
+    """Control characters take 6 bytes each and cannot give way; the id then does, and the line is whole."""
+    texts = {name: "\x01" * FIELD_OF[name].maximum for name in ("function", "stage", "error_code", "upstream")}
+    line = fit_line(VALID | texts | {"request_id": WIDE * 128})
+    assert len(line) <= MAX_LINE_BYTES
+    assert json.loads(line) == VALID | texts | {"request_id": "?" * 128}
+
+
 @settings(max_examples=300)
 @given(
     st.dictionaries(
