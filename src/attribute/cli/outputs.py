@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 from attribute.m1.errors import AttributionError
 from attribute.reports.writers import WRITERS
 
-__all__ = ["Output", "OutputError", "OutputType", "check_outputs", "write_output"]
+__all__ = ["Output", "OutputError", "OutputType", "check_outputs", "replacing", "write_output"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,43 +108,82 @@ def write_output(pieces: Iterable[bytes], path: str | None) -> None:
         BrokenPipeError: the reader of stdout left.
     """
     if path is None:
-        stream = sys.stdout.buffer
-        try:
-            for piece in pieces:
-                stream.write(piece)
-            stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputError.not_writable("stdout", error.strerror or str(error)) from error
+        sink = Sink(sys.stdout.buffer, "stdout")
+        for piece in pieces:
+            sink.write(piece)
+        sink.flush()
         return
-    try:
-        with _replacing(path) as file:
-            for piece in pieces:
-                file.write(piece)
-    except OSError as error:
-        raise OutputError.not_writable(path, error.strerror or str(error)) from error
+    with replacing(path) as sink:
+        for piece in pieces:
+            sink.write(piece)
+
+
+class Sink:
+    """
+    Somewhere to write to, whose refusals are the user's to mend.
+
+    Args:
+        stream: what is written to.
+        name: what to call it.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def write(self, piece: bytes) -> None:
+        """Write; raises OutputError, or BrokenPipeError where the reader left."""
+        with mendable(self._name):
+            self._stream.write(piece)
+
+    def flush(self) -> None:
+        """Write what is still held back; raises as `write`."""
+        with mendable(self._name):
+            self._stream.flush()
 
 
 @contextlib.contextmanager
-def _replacing(path: str) -> Iterator[BinaryIO]:
-    place = Path(os.path.realpath(path))
+def mendable(name: str) -> Iterator[None]:
+    """Turn what the operating system refuses into an `OutputError`, but for a pipe whose reader left."""
     try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError.not_writable(name, error.strerror or str(error)) from error
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[Sink]:
+    """
+    Yield a place to write to; the file at *path* is replaced by it at the end, or stays as it was.
+
+    Raises:
+        OutputError: the file, or its folder, cannot be written.
+    """
+    place = Path(os.path.realpath(path))
+    mode: int | None = None
+    with mendable(path), contextlib.suppress(FileNotFoundError):
         mode = place.stat().st_mode
-    except FileNotFoundError:
-        mode = None
     if mode is not None and not stat.S_ISREG(mode):
-        with place.open("wb") as file:
-            yield file
+        with mendable(path):
+            stream = place.open("wb")
+        with stream:
+            yield Sink(stream, path)
+            with mendable(path):
+                stream.flush()
         return
-    handle, temporary = tempfile.mkstemp(prefix=f".{place.name[:100]}.", suffix=".tmp", dir=place.parent)
+    with mendable(path):
+        handle, temporary = tempfile.mkstemp(prefix=f".{place.name[:100]}.", suffix=".tmp", dir=place.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), _permissions(mode))
-        Path(temporary).replace(place)
+            yield Sink(file, path)
+            with mendable(path):
+                file.flush()
+                os.fchmod(file.fileno(), _permissions(mode))
+                os.fsync(file.fileno())
+        with mendable(path):
+            Path(temporary).replace(place)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()

@@ -16,6 +16,6 @@ def schema(*, result: bool) -> None:
 
         click.echo(result_schema_text(), nl=False)
         return
-    from attribute.m1.schema import json_schema_text
+    from attribute.m1.schema import schema_text
 
-    click.echo(json_schema_text(), nl=False)
+    click.echo(schema_text(), nl=False)

@@ -1,0 +1,270 @@
+"""From what the command line said to a result, and from a result to files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from difflib import get_close_matches
+from typing import Final, Self
+
+import orjson
+
+from attribute.cli.commands import COMMANDS
+from attribute.cli.config import Config, load
+from attribute.cli.options import AnalysisFlags
+from attribute.cli.outputs import Output, check_outputs, replacing, write_output
+from attribute.cli.progress import progress_line
+from attribute.cli.settings import LIMIT_KEYS
+from attribute.cli.style import style_of
+from attribute.engines.analysis import Analysis, AnalysisOptions, Progress, RejectedAt, Window
+from attribute.engines.local import analyse
+from attribute.incidents import Incident, group
+from attribute.logs.instants import Resolved, parse_zone, resolve, resolve_window
+from attribute.m1.errors import AttributionError
+from attribute.reports.escape import json_bytes, terminal
+from attribute.reports.model import Result
+from attribute.reports.result import Asked, build_result
+from attribute.reports.writers import writer
+from attribute.rules.catalogue import Catalogue, builtin, parse
+from attribute.rules.thresholds import Limits, Thresholds
+
+__all__ = ["Job", "analyse_and_build", "exit_code_of", "prepare", "read_logs", "write_outputs"]
+
+MAX_RULES_BYTES: Final = 2**22
+
+
+class UsageError(AttributionError):
+    """A combination of flags, or a path, that makes no sense."""
+
+    @classmethod
+    def window_twice(cls) -> Self:
+        """Return the error of a window given in two ways."""
+        return cls("`--window` stands for `--since` and `--until`: give one or the other")
+
+    @classmethod
+    def window_empty(cls, since: datetime, until: datetime) -> Self:
+        """Return the error of a window that ends before it starts."""
+        return cls(f"`--until` ({until:%Y-%m-%dT%H:%M:%SZ}) is not after `--since` ({since:%Y-%m-%dT%H:%M:%SZ})")
+
+    @classmethod
+    def no_such_path(cls, path: str) -> Self:
+        """Return the error of a path that is not there, with what may have been meant."""
+        close = get_close_matches(path, COMMANDS, n=1, cutoff=0.7)
+        hint = None
+        if path in COMMANDS:
+            hint = f"a command comes first: `attribute {path} ...`"
+        elif close:
+            hint = f"did you mean the command `attribute {close[0]} ...`?"
+        return cls(f"`{path}` is neither a file nor a folder", hint=hint)
+
+    @classmethod
+    def rules_not_readable(cls, path: str, why: str) -> Self:
+        """Return the error of a rule file that cannot be read."""
+        return cls(f"{path}: the rules cannot be read: {why}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """
+    What the command line means, resolved.
+
+    Attributes:
+        flags: as given.
+        config: the settings that hold.
+        paths: what to read.
+        zone: the zone of times.
+        now: the current time.
+        window: resolved.
+        catalogue: the rules.
+        thresholds: the limits.
+    """
+
+    flags: AnalysisFlags
+    config: Config
+    paths: tuple[str, ...]
+    zone: tzinfo
+    now: datetime
+    window: Window
+    catalogue: Catalogue
+    thresholds: Thresholds
+
+    def options(
+        self,
+        *,
+        on_reject: Callable[[RejectedAt], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> AnalysisOptions:
+        """Return what to ask an engine."""
+        return AnalysisOptions(
+            paths=self.paths,
+            catalogue=self.catalogue,
+            thresholds=self.thresholds,
+            exclude=self.config.texts("exclude"),
+            window=self.window,
+            functions=self.flags.functions,
+            strict=self.flags.strict,
+            fingerprint=self.flags.fingerprint,
+            on_reject=on_reject,
+            on_progress=on_progress,
+        )
+
+    def asked(self) -> Asked:
+        """Return what outputs repeat of the question."""
+        return Asked(
+            paths=self.paths,
+            window=self.window,
+            zone=self.zone,
+            now=self.now,
+            runbook=self.config.runbook,
+            commands=frozenset(COMMANDS),
+        )
+
+
+def prepare(flags: AnalysisFlags) -> Job:
+    """
+    Resolve everything that can be resolved before a log is opened.
+
+    Raises:
+        AttributionError: a flag, setting, rule or path cannot be used.
+    """
+    check_outputs(flags.outputs)
+    config = load(
+        file=flags.config,
+        isolated=flags.isolated,
+        flags={"rules": flags.rules, "tz": flags.tz, "exclude": flags.exclude},
+    )
+    zone = parse_zone(config.text("tz") or "UTC")
+    clock = datetime.now(UTC)
+    now = clock if flags.now is None else resolve(flags.now, now=clock, zone=zone, side="since").at
+    paths = flags.paths or ("-",)
+    for path in paths:
+        if path != "-" and not os.path.lexists(path) and not re.search(r"[*?\[]", path):
+            raise UsageError.no_such_path(path)
+    return Job(
+        flags=flags,
+        config=config,
+        paths=paths,
+        zone=zone,
+        now=now,
+        window=_window(flags, now, zone),
+        catalogue=_catalogue(config.text("rules")),
+        thresholds=_thresholds(config),
+    )
+
+
+def _window(flags: AnalysisFlags, now: datetime, zone: tzinfo) -> Window:
+    if flags.window is not None:
+        if flags.since is not None or flags.until is not None:
+            raise UsageError.window_twice()
+        since, until = resolve_window(flags.window, now=now, zone=zone)
+        _note(flags, since, until)
+        return Window(since_at=since.at, until_at=until.at)
+    first = None if flags.since is None else resolve(flags.since, now=now, zone=zone, side="since")
+    last = None if flags.until is None else resolve(flags.until, now=now, zone=zone, side="until")
+    _note(flags, first, last)
+    window = Window(since_at=first and first.at, until_at=last and last.at)
+    if window.since_at is not None and window.until_at is not None and window.until_at <= window.since_at:
+        raise UsageError.window_empty(window.since_at, window.until_at)
+    return window
+
+
+def _note(flags: AnalysisFlags, *ends: Resolved | None) -> None:
+    """Say on stderr what was decided where a time leaves a choice."""
+    for end in ends:
+        if end is not None and end.note and not flags.quiet:
+            sys.stderr.write(f"attribute: note: {terminal(end.note)}\n")
+
+
+def _catalogue(path: str | None) -> Catalogue:
+    if path is None:
+        return builtin()
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 -- the name is the user's, not ours to normalise
+            content = file.read(MAX_RULES_BYTES + 1)
+    except OSError as error:
+        raise UsageError.rules_not_readable(path, error.strerror or str(error)) from error
+    if len(content) > MAX_RULES_BYTES:
+        raise UsageError.rules_not_readable(path, f"the file is larger than {MAX_RULES_BYTES:,} bytes")
+    try:
+        return parse(content.decode(), name=path)
+    except UnicodeDecodeError as error:
+        raise UsageError.rules_not_readable(path, f"byte {error.start:,} is no UTF-8") from error
+
+
+def _thresholds(config: Config) -> Thresholds:
+    default = {key: config.number(key) for key in LIMIT_KEYS}
+    return Thresholds(
+        default=Limits(**default),
+        by_function={name: Limits(**{**default, **own}) for name, own in config.functions.items()},
+    )
+
+
+def read_logs(job: Job) -> Analysis:
+    """Run the engine: progress on stderr, rejected lines to their file."""
+    with _rejects(job.flags.rejects) as on_reject, progress_line(wanted=_progress_wanted(job.flags)) as line:
+        on_progress = None if line is None else lambda progress: line.update(progress, time.monotonic())
+        return analyse(job.options(on_reject=on_reject, on_progress=on_progress))
+
+
+def _progress_wanted(flags: AnalysisFlags) -> bool:
+    return not flags.no_progress and not flags.quiet and os.environ.get("TERM") != "dumb"
+
+
+@contextlib.contextmanager
+def _rejects(path: str | None) -> Iterator[Callable[[RejectedAt], None] | None]:
+    """Yield what writes a rejected line's place and reason, as JSON Lines; the file appears whole or not at all."""
+    if path is None:
+        yield None
+        return
+    with replacing(path) as sink:
+
+        def write(reject: RejectedAt) -> None:
+            document = {"file": reject.file, "line": reject.line, "reason": reject.reason, "detail": reject.detail}
+            sink.write(json_bytes(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)))
+
+        yield write
+
+
+def analyse_and_build(flags: AnalysisFlags) -> Result:
+    """
+    Do the main job: read the logs, judge them, and build the view model.
+
+    Raises:
+        AttributionError: see `prepare`.
+    """
+    job = prepare(flags)
+    analysis = read_logs(job)
+    return build_result(
+        analysis,
+        catalogue=job.catalogue,
+        thresholds=job.thresholds,
+        incidents=find_incidents(job, analysis),
+        asked=job.asked(),
+    )
+
+
+def find_incidents(job: Job, analysis: Analysis) -> tuple[Incident, ...]:
+    """Return the incidents of an analysis."""
+    return group(analysis.rollup.counts, now=job.now)
+
+
+def write_outputs(result: Result, flags: AnalysisFlags) -> None:
+    """Write every wanted output; without any, the screen on a terminal and plain text in a pipe."""
+    outputs = flags.outputs or (Output("text" if sys.stdout.isatty() or flags.oneline else "plain"),)
+    # Files first: whoever reads stdout may stop reading, and the files are wanted all the same.
+    for output in sorted(outputs, key=lambda output: output.path is None):
+        style = style_of(flags, to_file=output.path is not None)
+        write_output(writer(output.format)(result, style), output.path)
+    if result.exit_code and all(output.path is not None for output in outputs):
+        sys.stderr.write(f"attribute: cannot judge: {terminal(result.verdict.claim)}\n")
+
+
+def exit_code_of(result: Result, flags: AnalysisFlags) -> int:
+    """Return the exit code of an analysis."""
+    return 0 if flags.exit_zero else result.exit_code

@@ -1,0 +1,247 @@
+"""The answer: its state, its sentence, and how sure it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final
+
+from attribute.engines.analysis import InputAccount
+from attribute.reports.model import (
+    ClassRow,
+    Confidence,
+    FunctionRow,
+    IncidentRow,
+    ReasonRow,
+    Requests,
+    State,
+    Verdict,
+    WhyRow,
+)
+from attribute.reports.wording import FEW, and_more, count, of, percent, when
+from attribute.rules.words import Class, Flag
+
+__all__ = ["MAJORITY", "NOTHING_STANDS_OUT", "Facts", "decide"]
+
+MAJORITY: Final = 0.6
+"""From this share of all incident requests on, one class is the answer."""
+
+NOTHING_STANDS_OUT: Final = 0.05
+"""Under this share of requests, and without an incident that is shown, there is no problem."""
+
+HIGH, MEDIUM = 0.85, 0.6
+
+_WERE: Final[Mapping[str, str]] = {
+    Class.VENDOR: "were the vendor's",
+    Class.APPLICATION: "were the application's own",
+    Class.BOTTLENECK: "were slowed down by the application itself",
+    Class.UNKNOWN: "cannot be attributed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the answer is made from; each as in `Result`."""
+
+    account: InputAccount
+    requests: Requests
+    classes: Sequence[ClassRow]
+    reasons: Sequence[ReasonRow]
+    functions: Sequence[FunctionRow]
+    incidents: Sequence[IncidentRow]
+    flags: Mapping[str, int]
+    zone: tzinfo
+
+
+def decide(facts: Facts, why: Mapping[str, Sequence[WhyRow]]) -> Verdict:
+    """
+    Return the answer.
+
+    Args:
+        facts: the numbers.
+        why: evidence by class, most frequent first.
+    """
+    blocked = _cannot_judge(facts)
+    if blocked is not None:
+        return blocked
+    requests = facts.requests
+    shown = [incident for incident in facts.incidents if incident.shown]
+    if not requests.incident or (not shown and requests.incident < NOTHING_STANDS_OUT * requests.total):
+        return _no_problem(facts)
+    ranked = sorted(facts.classes, key=lambda row: -row.requests)  # stable: equal counts keep the fixed order
+    top = ranked[0]
+    share = top.requests / requests.incident
+    mixed = share < MAJORITY
+    main = _main_incident(facts.incidents, None if mixed else top.class_)
+    state = State.MIXED if mixed else State(top.class_)
+    named = tuple(row.class_ for row in ranked[: 2 if mixed else 1] if row.requests)
+    claim = _mixed_claim(ranked, facts) if mixed else _class_claim(top, facts, why.get(top.class_, ()))
+    return Verdict(
+        state=state,
+        claim=claim,
+        when="" if main is None else when(main.started_at, None if main.ongoing else main.ended_at, facts.zone),
+        classes=named,
+        requests=top.requests,
+        share=share,
+        since_at=None if main is None else main.started_at,
+        until_at=None if main is None or main.ongoing else main.ended_at,
+        ongoing=main is not None and main.ongoing,
+        confidence=_confidence(top, facts, mixed=mixed),
+    )
+
+
+def _cannot_judge(facts: Facts) -> Verdict | None:
+    account, total = facts.account, facts.requests.total
+    if account.rejected > account.records:
+        reasons = and_more([f"{name} {count(n)}" for name, n in account.rejected_by_reason.items()], 3)
+        claim = (
+            f"{count(account.rejected)} of {count(account.rejected + account.records)} records were rejected "
+            f"({reasons}): too many to judge the rest"
+        )
+    elif total:
+        return None
+    elif not account.files and not account.lines:
+        claim = "No log file was found: there is nothing to judge"
+    elif not account.lines:
+        claim = "The input is empty: there is nothing to judge"
+    elif account.outside_window:
+        claim = f"No request lies in the window; {count(account.outside_window)} records lie outside of it"
+    elif account.records:
+        claim = f"None of {count(account.records)} records is in the window and of the functions asked for"
+    else:
+        claim = f"No M1 record was found in {count(account.lines)} lines: there is nothing to judge"
+    raised_by = "logs that hold M1 records" if not account.records else "a wider window, or fewer rejected lines"
+    return Verdict(
+        state=State.CANNOT_JUDGE,
+        claim=claim,
+        confidence=Confidence(word="low", share=None, raised_by=raised_by),
+    )
+
+
+def _no_problem(facts: Facts) -> Verdict:
+    incident, total = facts.requests.incident, facts.requests.total
+    if not incident:
+        claim = f"None of {count(total)} requests failed or was slow"
+    else:
+        share = f" ({percent(incident / total)})" if total >= FEW else ""
+        were = "was" if incident == 1 else "were"
+        claim = f"{count(incident)} of {count(total)} requests failed or {were} slow{share}: nothing stands out"
+    if total < FEW:
+        confidence = Confidence(word="low", share=None, raised_by=f"more than {count(total)} requests")
+    else:
+        # How sure it is that the true share is under the bar, were the requests a sample.
+        sure = _surely_below(incident, total, NOTHING_STANDS_OUT)
+        confidence = Confidence(word=_word(sure), share=sure, raised_by=None if sure >= HIGH else "more requests")
+    return Verdict(state=State.NO_PROBLEM, claim=claim, confidence=confidence)
+
+
+def _class_claim(top: ClassRow, facts: Facts, why: Sequence[WhyRow]) -> str:
+    incident = facts.requests.incident
+    share = f" ({percent(top.requests / incident)})" if incident >= FEW else ""
+    functions = _functions_of(top, facts)
+    evidence = _evidence_phrase(why)
+    return (
+        f"{count(top.requests)} of {count(incident)} failing or slow requests{share} {_WERE[top.class_]}"
+        f"{': ' if evidence else ''}{evidence} in {and_more(functions, 3)}"
+    )
+
+
+def _functions_of(row: ClassRow, facts: Facts) -> list[str]:
+    """Return the functions that make up nearly all of a class, the largest first."""
+    ranked = sorted(facts.functions, key=lambda function: (-function.by_class[row.class_], function.function))
+    named: list[str] = []
+    rest = row.requests
+    for function in ranked:
+        if function.by_class[row.class_] == 0 or (named and rest < 0.05 * row.requests):
+            break
+        named.append(function.function)
+        rest -= function.by_class[row.class_]
+    return named
+
+
+def _evidence_phrase(why: Sequence[WhyRow]) -> str:
+    """Return the words that make up nearly all of a class, each once."""
+    total = sum(row.requests for row in why)
+    counted: dict[str, int] = {}
+    for row in why:
+        counted[row.words] = counted.get(row.words, 0) + row.requests
+    ranked = sorted(counted, key=lambda words: (-counted[words], words))
+    kept = [words for words in ranked if counted[words] >= 0.1 * total]
+    return and_more(kept, 2)
+
+
+def _mixed_claim(ranked: Sequence[ClassRow], facts: Facts) -> str:
+    incident = facts.requests.incident
+    parts = [f"{row.class_} {_counted(row.requests, incident)}" for row in ranked[:2] if row.requests]
+    return (
+        f"No class reaches {MAJORITY:.0%} of {count(incident)} failing or slow requests: ".replace("%", " %")
+        + f"{' and '.join(parts)} lead"
+    )
+
+
+def _counted(part: int, whole: int) -> str:
+    return count(part) if whole < FEW else f"{count(part)} ({percent(part / whole)})"
+
+
+def _main_incident(incidents: Sequence[IncidentRow], class_: str | None) -> IncidentRow | None:
+    """Return the incident that the answer is about: the gravest, then the largest, of its class (any where mixed)."""
+    fitting = [incident for incident in incidents if incident.shown and class_ in {None, incident.class_}]
+    return min(
+        fitting,
+        key=lambda incident: (incident.severity, -incident.requests, incident.started_at, incident.id),
+        default=None,
+    )
+
+
+def _confidence(top: ClassRow, facts: Facts, *, mixed: bool) -> Confidence:
+    incident = facts.requests.incident
+    if incident < FEW:
+        return Confidence(word="low", share=None, raised_by=f"more than {count(incident)} failing or slow requests")
+    unknown = next((row.requests for row in facts.classes if row.class_ == Class.UNKNOWN), 0)
+    partial = facts.flags.get(Flag.UPSTREAM_LATENCY_MAY_BE_PARTIAL, 0) if top.class_ == Class.BOTTLENECK else 0
+    known = _lower_bound(max(incident - unknown - partial, 0), incident)
+    clear = 1.0 if mixed else 1.0 - _surely_below(top.requests, incident, MAJORITY)
+    if top.class_ == Class.UNKNOWN and not mixed:
+        clear = 1.0  # that the rest is known says how sure one can be
+    share = min(known, clear)
+    return Confidence(word=_word(share), share=share, raised_by=_raised_by(facts, known, clear, unknown, partial))
+
+
+def _raised_by(facts: Facts, known: float, clear: float, unknown: int, partial: int) -> str | None:
+    incident = facts.requests.incident
+    if min(known, clear) >= HIGH:
+        return None
+    if clear < known:
+        return f"a clearer majority than {percent(_top_share(facts))} of the requests"
+    if partial > unknown:
+        return f"`upstream_calls` in the records: {of(partial, incident)} may name only their last call"
+    worst = next((row for row in facts.reasons if row.class_ == Class.UNKNOWN), None)
+    if worst is None:
+        return "more failing or slow requests"
+    return f"less {worst.reason}, {of(worst.requests, incident)}"
+
+
+def _top_share(facts: Facts) -> float:
+    """Return the share of the largest class."""
+    return max(row.requests for row in facts.classes) / facts.requests.incident
+
+
+def _word(share: float) -> str:
+    return "high" if share >= HIGH else "medium" if share >= MEDIUM else "low"
+
+
+def _lower_bound(part: int, whole: int, z: float = 1.645) -> float:
+    """Return the lower end of Wilson's interval for a share (one-sided 95 %)."""
+    share = part / whole
+    middle = share + z * z / (2 * whole)
+    half = z * math.sqrt(share * (1 - share) / whole + z * z / (4 * whole * whole))
+    return max(0.0, (middle - half) / (1 + z * z / whole))
+
+
+def _surely_below(part: int, whole: int, bar: float) -> float:
+    """Return how likely a share of *part* in *whole* is to come from a true share under *bar* (normal tail)."""
+    share = (part + 1) / (whole + 2)
+    deviation = math.sqrt(share * (1 - share) / (whole + 2))
+    return 0.5 * math.erfc((share - bar) / (deviation * math.sqrt(2)))

@@ -1,0 +1,177 @@
+"""`-o text`: the screen. Answer first, then what it rests on, then what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Final
+
+from attribute.reports.model import Result, State
+from attribute.reports.paint import Paint
+from attribute.reports.terminal_data import data_lines, next_lines
+from attribute.reports.terminal_tables import NAMES, class_lines, heat_lines, reason_lines, why_lines
+from attribute.reports.wording import FEW, clock, count, percent, period, plural, span, when, zone_name
+from attribute.reports.writers import Style
+from attribute.rules.words import Class
+
+__all__ = ["write"]
+
+STATES: Final = {
+    State.VENDOR: "VENDOR",
+    State.APPLICATION: "APPLICATION",
+    State.BOTTLENECK: "APPLICATION BOTTLENECK",
+    State.UNKNOWN: "UNKNOWN",
+    State.MIXED: "MIXED",
+    State.NO_PROBLEM: "NO PROBLEM",
+    State.CANNOT_JUDGE: "CANNOT JUDGE",
+}
+WIDE: Final = 120
+
+
+def write(result: Result, style: Style) -> Iterator[bytes]:
+    """Yield the screen for *style*; nothing in it is wider than the style says, but for commands to copy."""
+    paint = Paint(style)
+    if style.oneline:
+        lines = [_oneline(result, paint)]
+    elif style.verbosity < 0:
+        lines = [f"{_headline(result, paint)}: {paint.text(result.verdict.sentence)}"]
+    else:
+        lines = list(_screen(result, paint))
+    for line in lines:
+        yield (line.rstrip(" ") + "\n").encode()
+
+
+def _screen(result: Result, paint: Paint) -> Iterator[str]:
+    yield paint.own(_header(result, paint))
+    yield paint.rule()
+    yield from _verdict(result, paint)
+    if result.verdict.state is not State.CANNOT_JUDGE:
+        yield from class_lines(result, paint)
+        yield from _incidents(result, paint)
+        yield from why_lines(result, paint)
+        yield from _why_not(result, paint)
+        yield from _what_to_log(result, paint)
+        if paint.width >= WIDE or paint.style.verbosity > 0:
+            yield from heat_lines(result, paint)
+        if paint.style.verbosity > 0:
+            yield from reason_lines(result, paint)
+    yield from data_lines(result, paint)
+    yield from next_lines(result, paint)
+
+
+def _header(result: Result, paint: Paint) -> str:
+    """Return the most telling first line that fits: what was read, and over which time in both zones."""
+    account, zone = result.account, result.zone
+    paths = [paint.text("standard input" if path == "-" else path, 30) for path in result.paths]
+    what = ", ".join(paths[:2]) + (f" and {len(paths) - 2} more" if len(paths) > 2 else "")
+    tool = [f"attribute {result.tool_version}"]
+    source = [f"{what} {plural(account.files, 'file')}".strip()]
+    tails: list[list[str]] = [[]]
+    if account.first_at is not None and account.last_at is not None:
+        local = period(account.first_at, account.last_at, zone)
+        both = f"{local} ({period(account.first_at, account.last_at, UTC, dated=False)})"
+        if zone_name(account.last_at, zone) == "UTC":
+            both = local
+        tails = [[both, span(account.last_at - account.first_at)], [both], [local]]
+    for head in ([*tool, *source], source, [f"{count(account.files)} files"], []):
+        for tail in tails:
+            line = " \u00b7 ".join([*head, *tail])
+            if len(line) <= paint.width:
+                return line
+    return tails[-1][0] if tails[-1] else tool[0]
+
+
+def _headline(result: Result, paint: Paint) -> str:
+    return paint.color(STATES[result.verdict.state], result.verdict.state.value)
+
+
+def _verdict(result: Result, paint: Paint) -> Iterator[str]:
+    verdict, lead = result.verdict, "VERDICT  "
+    sure = f"confidence {verdict.confidence.word}"
+    if verdict.confidence.share is not None:
+        sure += f" {verdict.confidence.share * 100:.0f} %"
+    at = ""
+    if verdict.since_at is not None:
+        at = when(verdict.since_at, verdict.until_at, result.zone, day_of=result.account.last_at)
+    used = len(lead) + len(STATES[verdict.state]) + 3 + len(sure)
+    if at and used + 3 + len(at) > paint.width:
+        yield f"{lead}{_headline(result, paint)}   {sure}"
+        yield " " * len(lead) + at
+    else:
+        yield f"{lead}{_headline(result, paint)}   {sure}" + (f"   {at}" if at else "")
+    yield from paint.wrap(paint.text(f"{verdict.claim}."))
+    if verdict.confidence.raised_by and verdict.confidence.word != "high":
+        yield from paint.wrap(paint.text(f"Surer with {verdict.confidence.raised_by}."))
+
+
+def _incidents(result: Result, paint: Paint) -> Iterator[str]:
+    """Yield one line for each incident that is worth it, and how many were left out."""
+    shown = result.shown_incidents
+    minor = len(result.incidents) - len(shown)
+    limit = 2 if paint.style.verbosity <= 0 else len(shown)
+    rest = []
+    if len(shown) > limit:
+        rest.append(f"{len(shown) - limit} more (-v)")
+    if minor:
+        rest.append(f"{minor} of severity 4, most likely chance")
+    lines = []
+    for incident in shown[:limit]:
+        until = None if incident.ongoing else incident.ended_at
+        at = when(incident.started_at, until, result.zone, day_of=result.account.last_at).removesuffix(
+            ", still going on"
+        )
+        many = len(incident.functions)
+        where = f" in {incident.functions[0]}" if many == 1 else f" in {many} functions"
+        text = f"{NAMES[Class(incident.class_)]} {at}, {plural(incident.requests, 'request')}{where}"
+        lines.append(f"severity {incident.severity}  {text}")
+    if rest and lines and len(shown) <= limit and len(lines[-1]) + len(rest[0]) + 14 <= paint.width:
+        lines[-1] += f"; {rest[0]}"
+        rest = []
+    if rest:
+        lines.append(" and ".join(rest))
+    lead = "INCIDENT "
+    for line in lines:
+        yield lead + paint.text(line, paint.width - len(lead))
+        lead = " " * len(lead)
+
+
+def _why_not(result: Result, paint: Paint) -> Iterator[str]:
+    """Yield one line for each class that it is not, with as many of its parts as fit whole."""
+    lead = "WHY NOT  "
+    for row in result.why_not:
+        line = f"{lead}{NAMES[Class(row.class_)].lower() if row.class_ != Class.UNKNOWN else row.class_}: "
+        line += paint.text(row.parts[0])
+        for part in row.parts[1:]:
+            longer = f"{line}, {paint.text(part)}"
+            if len(longer) <= paint.width:
+                line = longer
+        yield paint.text(line, paint.width)
+        lead = " " * len(lead)
+
+
+def _what_to_log(result: Result, paint: Paint) -> Iterator[str]:
+    """Yield what would turn the most frequent UNKNOWN into a verdict, where UNKNOWN is part of the answer."""
+    if Class.UNKNOWN not in result.verdict.classes:
+        return
+    row = next((row for row in result.reasons if row.what_to_log), None)
+    if row is not None and row.what_to_log:
+        yield from paint.wrap(paint.text(f"MISSING  {row.what_to_log}"), indent=9, first=0)
+
+
+def _oneline(result: Result, paint: Paint) -> str:
+    verdict = result.verdict
+    if not verdict.classes:
+        return f"{STATES[verdict.state]} {paint.text(verdict.sentence)}"
+    share = f" {percent(verdict.share or 0.0).replace(' ', '')}" if result.requests.incident >= FEW else ""
+    parts = [f"{STATES[verdict.state]}{share} ({verdict.requests}/{result.requests.incident})"]
+    if result.why:
+        top = result.why[0]
+        parts.append(paint.text(f"{top.function}/{top.stage} {top.evidence}"))
+    if verdict.since_at is not None:
+        parts.append(f"since {clock(verdict.since_at, result.zone)}" if verdict.ongoing else verdict.when)
+    if verdict.confidence.share is not None:
+        parts.append(f"conf={verdict.confidence.share:.2f}")
+    row = next(row for row in result.classes if row.class_ == verdict.classes[0])
+    if row.normal is not None:
+        parts.append(f"normal={row.normal.low}-{row.normal.high}")
+    return " ".join(parts)
