@@ -1,0 +1,153 @@
+"""What happens to one delivery inside its transaction, the same for every database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+import orjson
+
+from attribute.ingest.model import (
+    ClientSequence,
+    Delivery,
+    DeviceRevoked,
+    IdempotencyConflict,
+    SequenceMismatch,
+    StaleEpoch,
+)
+from attribute.ingest.stores import statements as sql
+from attribute.ingest.stores.transaction import Row, Transaction, number, one, recompute_touched
+
+
+class Accepted(NamedTuple):
+    """What a delivery came to; `epoch` and `seq` are where its rows stand."""
+
+    delivery_id: int
+    inserted: int
+    skipped: int
+    late: int
+    replayed: bool
+    epoch: int
+    seq: int
+
+
+class Appending(NamedTuple):
+    """A delivery row about to be written together with the staged batch."""
+
+    request_id: str
+    device_id: str
+    epoch: int
+    seq: int
+    body_sha256: bytes
+    received_at_us: int
+    idempotency_key: str | None = None
+    plan_id: int | None = None
+
+
+def accept(tx: Transaction, delivery: Delivery) -> Accepted:
+    """
+    Write a delivery, its ledger rows, the facts they decide and the rollups of the touched groups.
+
+    Raises:
+        DeviceRevoked, IdempotencyConflict, StaleEpoch, SequenceMismatch: nothing was written.
+    """
+    device = delivery.device
+    key = delivery.idempotency_key
+    if key is not None and not tx.lock_key(f"{device.device_id}/{key}"):
+        raise IdempotencyConflict(in_flight=True)
+    tx.lock_device(device.device_id)
+    found = one(tx, sql.DEVICE, device_id=device.device_id, token_id=device.token_id)
+    if found is None or found[1] is not None or found[2] is not None:
+        raise DeviceRevoked
+    if key is not None:
+        known = one(tx, sql.DELIVERY_BY_KEY, device_id=device.device_id, idempotency_key=key)
+        if known is not None:
+            return _replay(known, delivery.body_sha256)
+    place = delivery.place
+    sequenced = isinstance(place, ClientSequence)
+    if sequenced and (place.epoch != found[0] or place.epoch % 2):
+        raise StaleEpoch(int(found[0]))
+    rows: Sequence[Row] = [
+        (None, device.user_id, device.device_id, *bucket, place.epoch, place.seq, sub, 0)
+        for sub, bucket in enumerate(delivery.buckets)
+    ]
+    tx.fill("batch", rows)
+    skipped = 0
+    if sequenced:
+        rows, skipped = _without_repeats(tx, rows)
+    appending = Appending(
+        request_id=delivery.request_id,
+        device_id=device.device_id,
+        epoch=place.epoch,
+        seq=place.seq,
+        body_sha256=delivery.body_sha256,
+        received_at_us=delivery.received_at_us,
+        idempotency_key=key,
+    )
+    delivery_id, late = append(tx, appending, rows, skipped=skipped)
+    tx.run(
+        sql.TOUCH_DEVICE,
+        device_id=device.device_id,
+        at_us=delivery.received_at_us,
+        epoch=place.epoch,
+        ticket=0 if sequenced else place.seq,
+    )
+    tx.run(sql.TOUCH_TOKEN, at_us=delivery.received_at_us, token_id=device.token_id)
+    return Accepted(delivery_id, len(rows), skipped, late, replayed=False, epoch=place.epoch, seq=place.seq)
+
+
+def append(tx: Transaction, appending: Appending, rows: Sequence[Row], *, skipped: int = 0) -> tuple[int, int]:
+    """
+    Append the staged *rows* to the ledger under one delivery, and bring facts and rollups up to date.
+
+    Returns:
+        The delivery's id, and how many rows a newer assertion outranks already.
+    """
+    late = number(tx, sql.LATE) if rows else 0
+    values = appending._asdict()
+    (delivery_id,) = tx.rows(
+        sql.INSERT_DELIVERY,
+        **values,
+        content_sha256=content_sha256(row[3:] for row in rows),
+        inserted=len(rows),
+        skipped=skipped,
+        late=late,
+    )[0]
+    if rows:
+        tx.run(sql.INSERT_LEDGER, delivery_id=delivery_id, plan_id=appending.plan_id)
+        tx.run(sql.UPSERT_FACTS)
+        recompute_touched(tx)
+    return int(delivery_id), late
+
+
+def content_sha256(rows: object) -> bytes:
+    """
+    The hash of what a delivery asserted.
+
+    Args:
+        rows: one per ledger row, sorted by order: source, model, slot, the five counters, epoch, seq, sub, fix.
+    """
+    return sha256(orjson.dumps(sorted(rows, key=_order))).digest()  # type: ignore[call-overload]  # any iterable of rows
+
+
+def _order(row: Sequence[int]) -> tuple[int, ...]:
+    return tuple(row[8:12])
+
+
+def _replay(known: Row, body_sha256: bytes) -> Accepted:
+    delivery_id, first_body, inserted, skipped, late, epoch, seq = known
+    if bytes(first_body) != body_sha256:
+        raise IdempotencyConflict(in_flight=False)
+    return Accepted(delivery_id, inserted, skipped, late, replayed=True, epoch=epoch, seq=seq)
+
+
+def _without_repeats(tx: Transaction, rows: Sequence[Row]) -> tuple[Sequence[Row], int]:
+    repeated, changed = tx.rows(sql.REPEATS)[0]
+    if changed:
+        raise SequenceMismatch
+    if not repeated:
+        return rows, 0
+    tx.run(sql.FORGET_REPEATS)
+    fresh = {sub for (sub,) in tx.rows("SELECT sub FROM batch")}
+    return [row for row in rows if row[13] in fresh], int(repeated)

@@ -1,0 +1,322 @@
+"""The store over PostgreSQL: many writers, kept apart by locks that are always taken in one order."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, ClassVar, Final, Literal
+from uuid import uuid4
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from attribute.ingest.model import (
+    CommitInDoubt,
+    Delivery,
+    Device,
+    DeviceRevoked,
+    Evidence,
+    StoreBroken,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    Ticket,
+)
+from attribute.ingest.stores import migrations
+from attribute.ingest.stores import statements as sql
+from attribute.ingest.stores.errors import StoreNotOpenedError
+from attribute.ingest.stores.ledger import Accepted
+from attribute.ingest.stores.relational import RelationalStore
+from attribute.ingest.stores.transaction import Row, Transaction, Value, one
+
+FENCE_SHARED: Final = "SELECT pg_advisory_xact_lock_shared(1096045650, 1)"
+FENCE_ALONE: Final = "SELECT pg_advisory_xact_lock(1096045650, 1)"
+"""Writers hold the fence together, a plan's step holds it alone: between two steps every writer sees the last one."""
+
+OPTIONS: Final = (
+    "-c jit=off -c statement_timeout=8000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
+)
+SMALL_BATCH: Final = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+"""A batch is at most 500 rows against tables of any size: look each up. Temporary tables have no statistics to tell."""
+
+PLAN_TIMEOUTS: Final = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+NEXT_TICKET: Final = """
+SELECT (epoch / 2) * 2 + 1, nextval('ticket') FROM device WHERE device_id = :device_id
+"""
+MAX_ATTEMPTS: Final = 3
+LATE_BY_OTHERS: Final = (pg.DeadlockDetected, pg.SerializationFailure)
+_MEANING: Final[tuple[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str, int | Literal["timeout"]], ...]] = (
+    ((pg.DiskFull,), StoreFull, "disk full", 507),
+    ((pg.QueryCanceled, pg.LockNotAvailable), StoreBusy, "waited too long", "timeout"),
+    ((*LATE_BY_OTHERS, pg.TooManyConnections), StoreBusy, "in the way of others", 503),
+    ((pg.DataCorrupted, pg.IndexCorrupted, pg.IoError), StoreBroken, "the database reports damage", 500),
+)
+_NAMED: Final = re.compile(r"(?<![:\w]):([a-z_0-9]+)")
+_COPY: Final = {"batch": "COPY batch FROM STDIN (FORMAT BINARY)", "touched": "COPY touched FROM STDIN (FORMAT BINARY)"}
+_CLEAR: Final = {"batch": "DELETE FROM batch", "touched": "DELETE FROM touched"}
+_TYPES: Final = {
+    "batch": ("int8", "text", "text", "text", "text", *(["int8"] * 10)),
+    "touched": ("text", "int8", "text", "text"),
+}
+
+
+@cache
+def _translated(statement: str) -> str:
+    return _NAMED.sub(r"%(\1)s", statement.replace("%", "%%"))
+
+
+class PostgresTransaction:
+    """`attribute.ingest.stores.transaction.Transaction` on a connection whose transaction is open."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, /, **values: Value) -> list[Row]:
+        """Run a query."""
+        return self._connection.execute(_translated(statement), values).fetchall()
+
+    def stream(self, statement: str, /, **values: Value) -> Iterator[Row]:
+        """Run a query through a server-side cursor."""
+        with self._connection.cursor(name=f"stream_{uuid4().hex}") as cursor:
+            cursor.itersize = 5000
+            cursor.execute(_translated(statement), values)
+            yield from cursor
+
+    def run(self, statement: str, /, **values: Value) -> int:
+        """Run a change."""
+        return self._connection.execute(_translated(statement), values).rowcount
+
+    def script(self, text: str) -> None:
+        """Run the statements of a migration as they stand in its file."""
+        self._connection.execute(text)
+
+    def fill(self, table: Literal["batch", "touched"], rows: Sequence[Row]) -> None:
+        """Replace what a staging table holds."""
+        self._connection.execute(_CLEAR[table])
+        if rows:
+            with self._connection.cursor() as cursor, cursor.copy(_COPY[table]) as copy:
+                copy.set_types(_TYPES[table])
+                for row in rows:
+                    copy.write_row(row)
+
+    def lock_key(self, name: str) -> bool:
+        """Take a lock on a name unless somebody has it."""
+        return bool(self.rows("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 42))", name=name)[0][0])
+
+    def lock_device(self, device_id: str) -> None:
+        """Writers of one device take turns."""
+        self.rows("SELECT 1 FROM device WHERE device_id = :device_id FOR UPDATE", device_id=device_id)
+
+    def lock_groups(self) -> None:
+        """Writers that touch one group take turns; groups are locked in one order, so nobody waits in a circle."""
+        self.run(sql.LOCK_GROUPS)
+
+
+class PostgresStore(RelationalStore):
+    """
+    A store in a PostgreSQL database.
+
+    Args:
+        url: a connection string; the role needs the rights of ``attribute_app``, or of the owner for plans.
+        connections: the most that are open at once.
+        wait_s: how long a request waits for a free connection, and connecting for the server.
+        migrate: whether missing schema steps are tolerated, because a plan is about to apply them.
+        steps: the schema's steps.
+
+    Raises:
+        StoreNotOpenedError: not reachable, newer, or set up so that a confirmed commit may be lost.
+    """
+
+    kind: ClassVar[Literal["sqlite", "postgres", "vendor"]] = "postgres"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = 8,
+        wait_s: float = 5.0,
+        create: bool = True,
+        migrate: bool = False,
+        steps: tuple[migrations.Migration, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.url = url
+        self.steps = migrations.shipped("postgres") if steps is None else steps
+        self._where = _address(url)
+        self._version = 0
+        self._pool = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=connections,
+            timeout=wait_s,
+            kwargs={"options": OPTIONS, "connect_timeout": max(1, int(wait_s))},
+            configure=_configure,
+            check=ConnectionPool.check_connection,
+            open=False,
+        )
+        try:
+            self._prepare(create=create, tolerate_missing=migrate)
+        except (psycopg.OperationalError, pg.InsufficientPrivilege) as error:
+            raise StoreNotOpenedError.unreachable(self._where) from error
+        self._pool.open()
+
+    def _prepare(self, *, create: bool, tolerate_missing: bool) -> None:
+        with psycopg.connect(self.url, options=OPTIONS) as connection:
+            tx = PostgresTransaction(connection)
+            durable = tx.rows("SELECT current_setting('synchronous_commit')")[0][0]
+            if durable == "off":
+                raise StoreNotOpenedError.not_durable(self._where, "synchronous_commit", durable)
+            connection.execute(FENCE_ALONE)
+            if tx.rows("SELECT to_regclass('migration')")[0][0] is None:
+                if not create:
+                    raise StoreNotOpenedError.not_there(self._where)
+                self._apply_steps(tx, self.steps, at_us=0)
+                tx.run("INSERT INTO lineage VALUES (1, :uuid)", uuid=str(uuid4()))
+            self._version = int(tx.rows("SELECT max(number) FROM migration")[0][0])
+            if self._version > len(self.steps):
+                raise StoreNotOpenedError.newer(self._where, self._version, len(self.steps))
+            if self._missing(tx) and not tolerate_missing:
+                raise StoreNotOpenedError.behind(self._where, self._version, len(self.steps))
+
+    def schema_version(self) -> int:
+        """The number of the last migration."""
+        return self._version
+
+    def missing_steps(self) -> tuple[migrations.Migration, ...]:
+        """Schema steps that are not applied yet."""
+        with self.reading() as tx:
+            return self._missing(tx)
+
+    def _missing(self, tx: Transaction) -> tuple[migrations.Migration, ...]:
+        try:
+            return migrations.missing(self.steps, {int(row[0]): row[1] for row in tx.rows(migrations.APPLIED)})
+        except migrations.ChangedMigration as changed:
+            raise StoreNotOpenedError.changed_migration(self._where, changed.number) from changed
+
+    def migrate(self, *, at_us: int) -> int:
+        """Apply the missing schema steps in one transaction; for `attribute ingest apply` alone."""
+        with self.planning() as tx:
+            missing = self._missing(tx)
+            self._apply_steps(tx, missing, at_us=at_us)
+        self._version = len(self.steps)
+        return len(missing)
+
+    @staticmethod
+    def _apply_steps(tx: PostgresTransaction, steps: tuple[migrations.Migration, ...], *, at_us: int) -> None:
+        tx.run(migrations.MIGRATION_TABLE)
+        for step in steps:
+            tx.script(step.text)
+            tx.run(migrations.RECORD, number=step.number, name=step.name, sha256=step.sha256, at_us=at_us)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._pool.close()
+
+    # --- transactions -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[PostgresTransaction]:
+        """A transaction beside other writers, behind the fence."""
+        with self._transaction(SMALL_BATCH, FENCE_SHARED) as tx:
+            yield tx
+
+    @contextmanager
+    def planning(self) -> Iterator[PostgresTransaction]:
+        """A transaction with the fence to itself."""
+        with self._transaction(PLAN_TIMEOUTS, FENCE_ALONE) as tx:
+            yield tx
+
+    @contextmanager
+    def reading(self) -> Iterator[PostgresTransaction]:
+        """A read-only snapshot."""
+        with self._transaction("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY") as tx:
+            yield tx
+
+    @contextmanager
+    def _transaction(self, *first: str) -> Iterator[PostgresTransaction]:
+        started = time.perf_counter()
+        committing = False
+        try:
+            with self._pool.connection() as connection:
+                for statement in first:
+                    connection.execute(statement)
+                yield PostgresTransaction(connection)
+                committing = True
+                self.commit_connection(connection)
+        except PoolTimeout as error:
+            raise StoreUnavailable("no connection free", Evidence("timeout", _since(started))) from error
+        except psycopg.Error as error:
+            failure = _failure(error, _since(started), committing=committing)
+            if failure is None:
+                raise
+            raise failure from error
+
+    def commit_connection(self, connection: psycopg.Connection[Row]) -> None:
+        """Commit; the moment after which the outcome is in doubt if the connection breaks."""
+        connection.commit()
+
+    def commit(self, delivery: Delivery) -> Accepted:
+        """The delivery's transaction; tried again where the database asks for it, read back where it is in doubt."""
+        for attempt in range(MAX_ATTEMPTS):
+            try:
+                return super().commit(delivery)
+            except CommitInDoubt as doubt:
+                return self._read_back(delivery, doubt)
+            except StoreBusy as busy:
+                if not isinstance(busy.__cause__, LATE_BY_OTHERS) or attempt + 1 == MAX_ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt either returns or raises")
+
+    def _read_back(self, delivery: Delivery, doubt: CommitInDoubt) -> Accepted:
+        try:
+            with psycopg.connect(self.url, options=OPTIONS, connect_timeout=3) as connection:
+                found = one(PostgresTransaction(connection), sql.DELIVERY_BY_REQUEST, request_id=delivery.request_id)
+        except psycopg.Error:
+            raise doubt from None
+        if found is None:
+            raise StoreUnavailable("connection lost, nothing written", doubt.upstream) from doubt
+        place = delivery.place
+        return Accepted(found[0], found[1], found[2], found[3], replayed=False, epoch=place.epoch, seq=place.seq)
+
+    def next_ticket(self, device: Device) -> Ticket:
+        """A place in line, from a sequence that all serving processes share."""
+        with self._transaction() as tx:
+            found = tx.rows(NEXT_TICKET, device_id=device.device_id)
+        if not found:
+            raise DeviceRevoked
+        return Ticket(int(found[0][0]), int(found[0][1]))
+
+
+def _configure(connection: psycopg.Connection[Any]) -> None:
+    for table in sql.STAGING:
+        text = table.replace("TEXT NOT NULL", 'TEXT COLLATE "C" NOT NULL')
+        connection.execute(text.rstrip() + " ON COMMIT DELETE ROWS")
+    connection.commit()
+
+
+def _failure(error: psycopg.Error, latency_ms: float, *, committing: bool) -> StoreError | None:
+    """What a failure of the database means; None where it is a mistake of ours."""
+    for kinds, failure, message, status in _MEANING:
+        if isinstance(error, kinds):
+            return failure(message, Evidence(status, latency_ms))
+    if isinstance(error, psycopg.OperationalError | pg.InsufficientResources):
+        if committing:
+            return CommitInDoubt("connection lost while committing", Evidence(503, latency_ms))
+        return StoreUnavailable("the database is away", Evidence(503, latency_ms))
+    return None
+
+
+def _address(url: str) -> str:
+    """Host and database of a connection string, without the password."""
+    parts = conninfo_to_dict(url)
+    return f"postgresql://{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

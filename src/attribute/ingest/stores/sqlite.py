@@ -1,0 +1,383 @@
+"""The default store: one SQLite file, one writer at a time, durable at every commit."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import ClassVar, Final, Literal
+from uuid import uuid4
+
+from attribute.ingest.model import (
+    Device,
+    DeviceRevoked,
+    Evidence,
+    StoreBroken,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    Ticket,
+)
+from attribute.ingest.stores import access, migrations, sqlite_file
+from attribute.ingest.stores import statements as sql
+from attribute.ingest.stores.errors import StoreNotOpenedError
+from attribute.ingest.stores.relational import RelationalStore
+from attribute.ingest.stores.transaction import Row, Value
+
+PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA recursive_triggers = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -32768",
+)
+"""FULL makes every commit durable; recursive triggers keep ``INSERT OR REPLACE`` from slipping past append-only."""
+
+SAFE_VERSION: Final = (3, 51, 3)
+READERS: Final = 8
+_FSYNC_FAILED: Final = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
+_PUT: Final = {
+    "batch": f"INSERT INTO temp.batch VALUES ({', '.join('?' * sql.BATCH_COLUMNS)})",  # noqa: S608 - question marks only
+    "touched": "INSERT INTO temp.touched VALUES (?, ?, ?, ?)",
+}
+_CLEAR: Final = {"batch": "DELETE FROM temp.batch", "touched": "DELETE FROM temp.touched"}
+
+
+def version_warning() -> str | None:
+    """A sentence for the operator where the linked SQLite has a known bug that our locks keep away from."""
+    if sqlite3.sqlite_version_info >= SAFE_VERSION:
+        return None
+    return (
+        f"SQLite {sqlite3.sqlite_version} is older than 3.51.3: do not let other programs write to or checkpoint the "
+        "database file while the service runs"
+    )
+
+
+class SqliteTransaction:
+    """`attribute.ingest.stores.transaction.Transaction` on a connection whose transaction is open."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, /, **values: Value) -> list[Row]:
+        """Run a query."""
+        return self._connection.execute(statement, values).fetchall()
+
+    def stream(self, statement: str, /, **values: Value) -> Iterator[Row]:
+        """Run a query row by row."""
+        return iter(self._connection.execute(statement, values))
+
+    def run(self, statement: str, /, **values: Value) -> int:
+        """Run a change."""
+        return self._connection.execute(statement, values).rowcount
+
+    def fill(self, table: Literal["batch", "touched"], rows: Sequence[Row]) -> None:
+        """Replace what a staging table holds."""
+        self._connection.execute(_CLEAR[table])
+        if rows:
+            self._connection.executemany(_PUT[table], rows)
+
+    def lock_key(self, name: str) -> bool:  # noqa: ARG002 - the store keeps the keys in flight itself
+        """There is one writer at a time."""
+        return True
+
+    def lock_device(self, device_id: str) -> None:
+        """There is one writer at a time."""
+
+    def lock_groups(self) -> None:
+        """There is one writer at a time."""
+
+
+class SqliteStore(RelationalStore):
+    """
+    A store in one file.
+
+    Args:
+        path: the file; made with mode 0600 if there is none.
+        busy_s: how long a write waits for its turn.
+        serving: whether this process hands out tickets; only one process per file may.
+        create: whether a missing file is made.
+        migrate: whether missing schema steps are tolerated, because a plan is about to apply them.
+        steps: the schema's steps.
+
+    Raises:
+        StoreNotOpenedError: the file is not ours, newer, damaged, unsafe, or served by another process.
+    """
+
+    kind: ClassVar[Literal["sqlite", "postgres", "vendor"]] = "sqlite"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_s: float = 5.0,
+        serving: bool = True,
+        create: bool = True,
+        migrate: bool = False,
+        steps: tuple[migrations.Migration, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.path = path
+        self.steps = migrations.shipped("sqlite") if steps is None else steps
+        self._busy_s = busy_s
+        self._turn = threading.Lock()
+        self._broken = False
+        self._version = 0
+        self._closed = False
+        self._readers: LifoQueue[sqlite3.Connection] = LifoQueue()
+        self._readers_made = 0
+        if not sqlite_file.exists(path):
+            if not create:
+                raise StoreNotOpenedError.not_there(str(path))
+            sqlite_file.create(path)
+        self._process_lock = sqlite_file.FileLock(path.with_name(path.name + "-lock"))
+        self._serve_lock = sqlite_file.FileLock(path.with_name(path.name + "-serve")) if serving else None
+        if self._serve_lock is not None and not self._serve_lock.try_hold():
+            self._serve_lock.close()
+            self._process_lock.close()
+            raise StoreNotOpenedError.already_served(str(path))
+        self._writer = self.connect()
+        try:
+            self._prepare(tolerate_missing=migrate)
+        except BaseException:
+            self.close()
+            raise
+        with self.reading() as tx:
+            self._last_ticket = int(tx.rows("SELECT coalesce(max(last_ticket), 0) FROM device")[0][0])
+
+    # --- opening ------------------------------------------------------------------------------------------------------
+
+    def connect(self) -> sqlite3.Connection:
+        """The writing connection."""
+        return sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=self._busy_s,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def _prepare(self, *, tolerate_missing: bool) -> None:
+        with self._process_lock.held(time.monotonic() + self._busy_s) as got:
+            if not got:
+                raise StoreBusy("locked", Evidence(503, self._busy_s * 1000))
+            fresh = not sqlite_file.exists(self.path)  # asked under the lock: two processes may make one file
+            try:
+                if not fresh:
+                    self._refuse_newer()
+                for pragma in PRAGMAS:
+                    self._writer.execute(pragma)
+                if fresh:
+                    self._writer.execute("BEGIN IMMEDIATE")
+                    self._apply_steps(self.steps, at_us=0)
+                    self._writer.execute("INSERT INTO lineage VALUES (1, ?)", (str(uuid4()),))
+                    self._writer.execute(f"PRAGMA application_id = {sqlite_file.APPLICATION_ID}")
+                    self._writer.execute("COMMIT")
+                    self._version = len(self.steps)
+                for table in sql.STAGING:
+                    self._writer.execute(table)
+                if self.missing_steps() and not tolerate_missing:
+                    raise StoreNotOpenedError.behind(str(self.path), self.schema_version(), len(self.steps))
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                    raise StoreNotOpenedError.damaged(str(self.path)) from error
+                raise
+
+    def _refuse_newer(self) -> None:
+        self._version = version = self._user_version()
+        if version > len(self.steps):
+            raise StoreNotOpenedError.newer(str(self.path), version, len(self.steps))
+
+    def schema_version(self) -> int:
+        """The number of the last migration."""
+        return self._version
+
+    def _user_version(self) -> int:
+        return int(self._writer.execute("PRAGMA user_version").fetchone()[0])
+
+    def missing_steps(self) -> tuple[migrations.Migration, ...]:
+        """Schema steps that are not applied yet."""
+        try:
+            return migrations.missing(self.steps, dict(self._writer.execute(migrations.APPLIED).fetchall()))
+        except migrations.ChangedMigration as changed:
+            raise StoreNotOpenedError.changed_migration(str(self.path), changed.number) from changed
+
+    def migrate(self, *, at_us: int) -> int:
+        """Apply the missing schema steps in one transaction; for `attribute ingest apply` alone."""
+        with self.planning():
+            missing = self.missing_steps()
+            self._apply_steps(missing, at_us=at_us)
+        self._version = len(self.steps)
+        return len(missing)
+
+    def _apply_steps(self, steps: tuple[migrations.Migration, ...], *, at_us: int) -> None:
+        self._writer.execute(migrations.MIGRATION_TABLE)
+        for step in steps:
+            for statement in _split(step.text):
+                self._writer.execute(statement)
+            self._writer.execute(
+                migrations.RECORD, {"number": step.number, "name": step.name, "sha256": step.sha256, "at_us": at_us}
+            )
+            self._writer.execute(f"PRAGMA user_version = {step.number:d}")
+
+    def close(self) -> None:
+        """Let go of every connection and lock."""
+        if self._closed:
+            return
+        self._closed = True
+        with self._turn:
+            while not self._readers.empty():
+                self._readers.get_nowait().close()
+            with self._process_lock.held(time.monotonic() + self._busy_s):
+                self._writer.close()
+            self._process_lock.close()
+            if self._serve_lock is not None:
+                self._serve_lock.close()
+
+    # --- transactions -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[SqliteTransaction]:
+        """The writer's transaction: durable when the block has ended well."""
+        started = time.perf_counter()
+        deadline = time.monotonic() + self._busy_s
+        if self._broken:
+            raise StoreBroken("stopped after an I/O error", Evidence(500, 0.0))
+        if not self._turn.acquire(timeout=self._busy_s):
+            raise StoreBusy("locked", Evidence(503, _since(started)))
+        try:
+            with self._failures(started), self._process_lock.held(deadline) as got:
+                if not got:
+                    raise StoreBusy("locked", Evidence(503, _since(started)))
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield SqliteTransaction(self._writer)
+                    self._writer.execute("COMMIT")
+                except BaseException:
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+                    raise
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def planning(self) -> Iterator[SqliteTransaction]:
+        """With one writer at a time, no other writer is ever under way."""
+        with self.writing() as tx:
+            yield tx
+
+    @contextmanager
+    def reading(self) -> Iterator[SqliteTransaction]:
+        """A snapshot on a connection that cannot write."""
+        started = time.perf_counter()
+        with self._failures(started):
+            connection = self._reader(started)
+            try:
+                connection.execute("BEGIN")
+                yield SqliteTransaction(connection)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._readers.put(connection)
+
+    def _reader(self, started: float) -> sqlite3.Connection:
+        try:
+            return self._readers.get_nowait()
+        except Empty:
+            with self._keys_lock:
+                may_make = self._readers_made < READERS
+                self._readers_made += may_make
+        if may_make:
+            return sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                timeout=self._busy_s,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        try:
+            return self._readers.get(timeout=self._busy_s)
+        except Empty:
+            raise StoreBusy("no reader free", Evidence(503, _since(started))) from None
+
+    @contextmanager
+    def _failures(self, started: float) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            failure = self._failure(error, _since(started))
+            if failure is None:
+                raise
+            raise failure from error
+
+    def _failure(self, error: sqlite3.Error, latency_ms: float) -> StoreError | None:
+        code = getattr(error, "sqlite_errorcode", 0)
+        kind = code & 0xFF
+        if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StoreBusy("locked", Evidence(503, latency_ms))
+        if kind == sqlite3.SQLITE_FULL:
+            return StoreFull("disk full", Evidence(507, latency_ms))
+        if code in _FSYNC_FAILED or kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            self._broken = True
+            return StoreBroken("the database file can no longer be trusted", Evidence(500, latency_ms))
+        if kind in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM):
+            return StoreUnavailable("the database file cannot be read or written", Evidence(500, latency_ms))
+        return None
+
+    # --- the rest -----------------------------------------------------------------------------------------------------
+
+    def next_ticket(self, device: Device) -> Ticket:
+        """A place in line, from a counter of the one serving process."""
+        if self._serve_lock is None:
+            raise ValueError("only a serving store hands out tickets")
+        with self.reading() as tx:
+            found = tx.rows(access.TICKET_EPOCH, device_id=device.device_id)
+        if not found:
+            raise DeviceRevoked
+        with self._keys_lock:
+            self._last_ticket += 1
+            return Ticket(int(found[0][0]), self._last_ticket)
+
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log."""
+        wal = self.path.with_name(self.path.name + "-wal")
+        return wal.stat().st_size if wal.exists() else 0
+
+    def backup(self, target: Path) -> None:
+        """
+        Write a whole, checked copy of the database to a file that is not there yet.
+
+        Raises:
+            StoreNotOpenedError: the copy is damaged.
+        """
+        sqlite_file.create(target)
+        with self._turn, self._process_lock.held(time.monotonic() + self._busy_s), self._failures(time.perf_counter()):
+            self._writer.execute("VACUUM INTO ?", (str(target),))
+        copy = sqlite3.connect(target)
+        try:
+            if copy.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+                raise StoreNotOpenedError.damaged(str(target))
+        finally:
+            copy.close()
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
+
+
+def _split(text: str) -> Iterator[str]:
+    gathered = ""
+    for piece in text.splitlines(keepends=True):
+        gathered += piece
+        if sqlite3.complete_statement(gathered):
+            yield gathered
+            gathered = ""
+    if gathered.strip():
+        yield gathered

@@ -1,0 +1,113 @@
+"""Which files may be opened: looked at byte by byte before SQLite is allowed near them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attribute.ingest.stores.errors import StoreNotOpenedError
+
+APPLICATION_ID = 0x41545452
+_MAGIC = b"SQLite format 3\0"
+_POLL_S = 0.002
+
+
+def exists(path: Path) -> bool:
+    """
+    Whether there is a database of ours; False where there is nothing yet (or an empty file, or one without tables).
+
+    Raises:
+        StoreNotOpenedError: whatever is there is not ours, not whole, or not safe. It was not touched.
+    """
+    try:
+        info = path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreNotOpenedError.no_folder(str(path)) from error
+    if stat.S_ISLNK(info.st_mode):
+        raise StoreNotOpenedError.symbolic_link(str(path))
+    if not stat.S_ISREG(info.st_mode):
+        raise StoreNotOpenedError.not_a_file(str(path))
+    if info.st_mode & 0o022:
+        raise StoreNotOpenedError.writable_by_others(str(path), stat.S_IMODE(info.st_mode))
+    if info.st_size == 0:
+        return False
+    return _ours(path, info.st_size)
+
+
+def _ours(path: Path, size: int) -> bool:
+    with path.open("rb") as file:
+        head = file.read(108)
+    if len(head) < 100 or not head.startswith(_MAGIC):
+        raise StoreNotOpenedError.not_sqlite(str(path))
+    page_bytes = int.from_bytes(head[16:18], "big")
+    page_bytes = 65536 if page_bytes == 1 else page_bytes
+    page_count = int.from_bytes(head[28:32], "big")
+    application_id = int.from_bytes(head[68:72], "big")
+    empty = page_count <= 1 and int.from_bytes(head[103:105], "big") == 0
+    if application_id == 0 and empty:
+        return False  # made, but nobody got as far as a first table
+    if application_id != APPLICATION_ID:
+        raise StoreNotOpenedError.foreign(str(path), application_id)
+    wal = path.with_name(path.name + "-wal")
+    unfinished = wal.exists() and wal.stat().st_size > 0  # a checkpoint cut short is mended from the log
+    if size < page_bytes * page_count and not unfinished:
+        raise StoreNotOpenedError.truncated(str(path), size, page_bytes * page_count)
+    return True
+
+
+def create(path: Path) -> None:
+    """Make an empty file that only we may read, unless there is one."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreNotOpenedError.no_folder(str(path)) from error
+
+
+class FileLock:
+    """
+    A lock between processes, held on a file beside the database.
+
+    Every transaction that writes, and so every checkpoint, happens under it: two processes of ours never write or
+    checkpoint at the same moment, which is the situation of SQLite's WAL-reset bug (fixed in 3.51.3).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+    def try_hold(self) -> bool:
+        """Take the lock if nobody has it."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give it back."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    @contextmanager
+    def held(self, deadline: float) -> Iterator[bool]:
+        """Hold the lock for a block; False where it could not be had before *deadline* (`time.monotonic`)."""
+        got = self.try_hold()
+        while not got and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+            got = self.try_hold()
+        try:
+            yield got
+        finally:
+            if got:
+                self.release()
+
+    def close(self) -> None:
+        """Let go of the file; idempotent."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
