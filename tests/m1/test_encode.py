@@ -179,9 +179,10 @@ def test_logger_line_that_would_be_too_long_gives_up_characters_not_the_record()
 def test_logger_line_gives_up_the_ids_characters_where_nothing_else_is_left() -> None:
     """Control characters take 6 bytes each and cannot give way; the id then does, and the line is whole."""
     texts = {name: "\x01" * FIELD_OF[name].maximum for name in ("function", "stage", "error_code", "upstream")}
-    line = fit_line(VALID | texts | {"request_id": WIDE * 128})
+    long_values = texts | {"ts": f"2026-11-16T00:00:00.{'1' * 43}Z", "latency_ms": 123456789.12345678}
+    line = fit_line(VALID | long_values | {"request_id": WIDE * 128})
     assert len(line) <= MAX_LINE_BYTES
-    assert json.loads(line) == VALID | texts | {"request_id": "?" * 128}
+    assert json.loads(line) == VALID | long_values | {"request_id": "?" * 128}
 
 
 @settings(max_examples=300)
