@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +28,7 @@ class Spill:
         self._in_memory: list[pl.DataFrame] = []
         self._in_memory_bytes = 0
         self._files: list[Path] = []
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
 
     def add(self, frame: pl.DataFrame) -> None:
         """Append *frame*."""
@@ -42,8 +44,9 @@ class Spill:
 
     def _write(self) -> None:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="attribute-")
-        path = Path(self._folder.name) / f"{len(self._files):06d}.arrow"
+            self._folder = Path(tempfile.mkdtemp(prefix="attribute-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        path = self._folder / f"{len(self._files):06d}.arrow"
         pl.concat(self._in_memory).write_ipc(path, compression="lz4")
         self._files.append(path)
         self._in_memory = []
