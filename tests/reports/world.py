@@ -9,7 +9,7 @@ import polars as pl
 
 from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt
 from attribute.frames import REQUESTS
-from attribute.incidents.model import Incident
+from attribute.incidents.model import Incident, Span
 from attribute.reports.model import Result
 from attribute.reports.result import Asked, build_result
 from attribute.rollup import count_healthy, count_verdicts, merge
@@ -70,7 +70,9 @@ def analysis_of(rows: Sequence[Row], *, account: InputAccount | None = None) -> 
     )
 
 
-def incident(class_: Class, first: int, last: int, *, requests: int, functions: Sequence[str], **fields: object) -> Incident:
+def incident(
+    class_: Class, first: int, last: int, *, requests: int, functions: Sequence[str], **fields: object
+) -> Incident:
     """An incident from minute *first* to minute *last*."""
     values: dict[str, object] = {
         "id": f"{class_.value[:3].lower()}-{first:04}-c0ffee",
@@ -96,7 +98,17 @@ def incident(class_: Class, first: int, last: int, *, requests: int, functions: 
         "error_codes": ((None, requests),),
         "upstreams": ((None, requests),),
         "points": (),
-        "spans": (),
+        "spans": tuple(
+            Span(
+                class_=class_,
+                refused=False,
+                function=function,
+                started_at=START + timedelta(minutes=first),
+                ended_at=START + timedelta(minutes=last),
+                requests=requests,
+            )
+            for function in functions
+        ),
     }
     return Incident(**{**values, **fields})  # type: ignore[arg-type]  # each value is of its field's type, as written above
 

@@ -29,6 +29,8 @@ COMMANDS: Final[dict[str, Entry]] = {
     "analyze": Entry(
         "attribute.cli.analyze:analyze", "Say whose failures the logs show (runs when no command is named)."
     ),
+    "demo": Entry("attribute.cli.demo:demo", "Start a service and a vendor, break them, and check every verdict."),
+    "ingest": Entry("attribute.cli.ingest:ingest", "Run the ingest service: serve, tokens, plans, a vendor to fail."),
     "schema": Entry("attribute.cli.schema:schema", "Print the JSON Schema of a record, or of the JSON output."),
     "config": Entry("attribute.cli.config_command:config", "Show every setting and where it comes from."),
     "completion": Entry("attribute.cli.completion:completion", "Print the completion script for a shell."),

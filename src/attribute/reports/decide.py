@@ -32,6 +32,8 @@ NOTHING_STANDS_OUT: Final = 0.05
 """Under this share of requests, and without an incident that is shown, there is no problem."""
 
 HIGH, MEDIUM = 0.85, 0.6
+CERTAIN: Final = 0.99
+"""No answer from logs is surer than this."""
 
 _WERE: Final[Mapping[str, str]] = {
     Class.VENDOR: "were the vendor's",
@@ -132,7 +134,7 @@ def _no_problem(facts: Facts) -> Verdict:
         confidence = Confidence(word="low", share=None, raised_by=f"more than {count(total)} requests")
     else:
         # How sure it is that the true share is under the bar, were the requests a sample.
-        sure = _surely_below(incident, total, NOTHING_STANDS_OUT)
+        sure = min(CERTAIN, _surely_below(incident, total, NOTHING_STANDS_OUT))
         confidence = Confidence(word=_word(sure), share=sure, raised_by=None if sure >= HIGH else "more requests")
     return Verdict(state=State.NO_PROBLEM, claim=claim, confidence=confidence)
 
@@ -205,7 +207,7 @@ def _confidence(top: ClassRow, facts: Facts, *, mixed: bool) -> Confidence:
     clear = 1.0 if mixed else 1.0 - _surely_below(top.requests, incident, MAJORITY)
     if top.class_ == Class.UNKNOWN and not mixed:
         clear = 1.0  # that the rest is known says how sure one can be
-    share = min(known, clear)
+    share = min(known, clear, CERTAIN)
     return Confidence(word=_word(share), share=share, raised_by=_raised_by(facts, known, clear, unknown, partial))
 
 

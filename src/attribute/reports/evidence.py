@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
 
+from attribute.incidents import expected_range
 from attribute.reports.model import ClassRow, CodeRow, FunctionRow, HeatRow, Normal, WhyRow
 from attribute.reports.wording import upstream_word
 from attribute.rules.words import CLASSES, NO_CLASS, Class, Reason
 
-__all__ = ["Quiet", "class_rows", "code_rows", "function_rows", "heat_rows", "quiet_part", "why_rows"]
+__all__ = ["Quiet", "class_rows", "code_rows", "function_rows", "heat_rows", "quiet_part", "usual_counts", "why_rows"]
 
 MIN_QUIET_REQUESTS: Final = 200
 MIN_QUIET_MINUTES: Final = 10
@@ -92,20 +93,56 @@ def _merged(stretches: Iterable[tuple[datetime, datetime]]) -> list[tuple[dateti
     return merged
 
 
-def class_rows(counts: pl.DataFrame, quiet: Quiet | None) -> tuple[ClassRow, ...]:
-    """Return one row per class, in their fixed order."""
+def class_rows(counts: pl.DataFrame, normal: Mapping[str, Normal]) -> tuple[ClassRow, ...]:
+    """Return one row per class, in their fixed order; *normal* is by class, empty where nothing is known."""
     found = _by_class(counts)
-    usual = {} if quiet is None else _by_class(quiet.counts)
     total = sum(found.get(class_, 0) for class_ in CLASSES)
     return tuple(
         ClassRow(
             class_=class_.value,
             requests=found.get(class_, 0),
             share=found.get(class_, 0) / total if total else None,
-            normal=None if quiet is None else quiet.normal(usual.get(class_, 0)),
+            normal=normal.get(class_),
         )
         for class_ in CLASSES
     )
+
+
+def usual_counts(
+    counts: pl.DataFrame, quiet: Quiet | None, history: pl.DataFrame | None
+) -> tuple[dict[str, Normal], str | None]:
+    """
+    Say what is normal for each class.
+
+    Args:
+        counts: what is looked at.
+        quiet: its quiet part.
+        history: counts of earlier requests, where there are any.
+
+    Returns:
+        By class, and what that rests on: the same hours of earlier days where *history* reaches back a week and
+        *counts* is at most a day long, else the quiet part, else nothing.
+    """
+    timed = counts["minute"].drop_nulls()
+    if history is not None and timed.len():
+        start, end = timed.min(), timed.max()
+        assert isinstance(start, datetime)
+        assert isinstance(end, datetime)
+        end += timedelta(minutes=1)
+        if end - start <= timedelta(days=1):
+            found = {class_.value: expected_range(history, class_, start, end) for class_ in CLASSES}
+            ranges = {class_: each for class_, each in found.items() if each is not None}
+            if ranges:
+                windows = min(each.windows for each in ranges.values())
+                return {
+                    class_: Normal(expected=(each.low + each.high) / 2, low=each.low, high=each.high)
+                    for class_, each in ranges.items()
+                }, f"the same hours on {windows} earlier days"
+    if quiet is None:
+        return {}, None
+    usual = _by_class(quiet.counts)
+    normal = {class_.value: quiet.normal(usual.get(class_, 0)) for class_ in CLASSES}
+    return normal, f"the {quiet.minutes:,} minutes outside of incidents in these logs"
 
 
 def _by_class(counts: pl.DataFrame) -> dict[str, int]:

@@ -13,6 +13,7 @@ from attribute.reports.escape import json_bytes
 from attribute.reports.model import ClassRow, IncidentRow, Normal, Result, Verdict, WhyRow
 from attribute.reports.wording import rfc3339, upstream_json
 from attribute.reports.writers import Style
+from attribute.rules.words import CLASSES
 
 __all__ = ["SCHEMA", "document", "write"]
 
@@ -43,6 +44,7 @@ def document(result: Result) -> dict[str, object]:
         "requests": asdict(result.requests),
         "classes": {row.class_: row.requests for row in result.classes},
         "normal": {row.class_: _normal(row) for row in result.classes},
+        "normal_basis": result.normal_basis,
         "reasons": [
             {
                 "class": row.class_,
@@ -68,7 +70,7 @@ def document(result: Result) -> dict[str, object]:
             "width_minutes": result.series.width_minutes,
             "starts": _instants(result.series.starts),
             "requests": list(result.series.totals),
-            **{class_: list(counts) for class_, counts in result.series.by_class.items()},
+            **{class_.value: list(result.series.by_class.get(class_, ())) for class_ in CLASSES},
         },
         "incidents": [_incident(row) for row in result.incidents],
         "runbook": list(result.runbook),

@@ -71,12 +71,14 @@ class Confidence:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normal:
     """
-    What the quiet part of the same logs would have given in the whole of them.
+    How many requests would be usual.
 
     Attributes:
         expected: the count to expect.
         low: lower end of the usual range.
         high: upper end of it.
+
+    Where it comes from stands in `Result.normal_basis`.
     """
 
     expected: float
@@ -309,6 +311,7 @@ class Result:
         requests: see `Requests`.
         verdict: the answer.
         classes: one row per class, in their fixed order.
+        normal_basis: what *normal* rests on, in words; None where nothing says what is normal.
         reasons: most frequent first.
         functions: by incident requests, then requests, then name.
         heat: function and stage, by incident requests.
@@ -335,6 +338,7 @@ class Result:
     requests: Requests
     verdict: Verdict
     classes: tuple[ClassRow, ...]
+    normal_basis: str | None = None
     reasons: tuple[ReasonRow, ...] = ()
     functions: tuple[FunctionRow, ...] = ()
     heat: tuple[HeatRow, ...] = ()

@@ -67,6 +67,7 @@ def _answer(result: Result) -> Iterator[tuple[Cell, ...]]:
     for row in result.classes:
         low, high = (None, None) if row.normal is None else (row.normal.low, row.normal.high)
         yield "class", row.class_, row.requests, row.share, low, high
+    yield "normal-basis", result.normal_basis
     for reason in result.reasons:
         yield "reason", reason.class_, reason.rule, reason.reason, reason.requests, reason.what_to_log
     for why in result.why:

@@ -14,7 +14,15 @@ from attribute import __version__
 from attribute.engines.analysis import Analysis, Window
 from attribute.incidents.model import Incident
 from attribute.reports.decide import Facts, decide
-from attribute.reports.evidence import class_rows, code_rows, function_rows, heat_rows, quiet_part, why_rows
+from attribute.reports.evidence import (
+    class_rows,
+    code_rows,
+    function_rows,
+    heat_rows,
+    quiet_part,
+    usual_counts,
+    why_rows,
+)
 from attribute.reports.model import (
     ClassRow,
     CodeRow,
@@ -71,6 +79,7 @@ def build_result(
     thresholds: Thresholds,
     incidents: Sequence[Incident],
     asked: Asked,
+    history: pl.DataFrame | None = None,
 ) -> Result:
     """
     Return the view model of an analysis.
@@ -81,6 +90,7 @@ def build_result(
         thresholds: the limits that they used.
         incidents: from `attribute.incidents.group` over the analysis' rollup.
         asked: what the user asked for.
+        history: counts of earlier requests, to say what is normal; without it the quiet part of the logs says so.
 
     Returns:
         The same for the same arguments. Counts add up: `total = healthy + incident`, the classes sum to `incident`.
@@ -88,11 +98,12 @@ def build_result(
     counts = analysis.rollup.counts
     rows = _incident_rows(incidents, analysis.verdicts)
     quiet = quiet_part(counts, [(row.started_at, row.ended_at) for row in rows if row.shown])
+    normal, normal_basis = usual_counts(counts, quiet, history)
     requests = _requests(counts)
     facts = Facts(
         account=analysis.account,
         requests=requests,
-        classes=class_rows(counts, quiet),
+        classes=class_rows(counts, normal),
         reasons=_reasons(counts, catalogue),
         functions=function_rows(counts),
         incidents=rows,
@@ -118,6 +129,7 @@ def build_result(
         requests=requests,
         verdict=verdict,
         classes=tuple(facts.classes),
+        normal_basis=normal_basis,
         reasons=tuple(facts.reasons),
         functions=tuple(facts.functions),
         heat=heat_rows(counts),

@@ -7,7 +7,9 @@ from typing import Final
 
 import polars as pl
 
+from attribute.frames import INSTANT
 from attribute.incidents.model import Incident
+from attribute.incidents.series import KIND, Kind
 
 __all__ = ["flag_counts", "sample_ids"]
 
@@ -40,27 +42,24 @@ def sample_ids(incidents: Sequence[Incident], verdicts: pl.LazyFrame) -> dict[st
         return {}
     places = pl.LazyFrame(
         [
-            {
-                "incident": each.id,
-                "class": str(each.class_),
-                "function": function,
-                "from": each.started_at,
-                "to": each.ended_at,
-            }
+            (each.id, span.class_.value, span.function, span.refused, span.started_at, span.ended_at)
             for each in gravest
-            for function in each.functions
+            for span in each.spans
         ],
         schema={
             "incident": pl.String,
             "class": pl.String,
             "function": pl.String,
-            "from": pl.Datetime("us", "UTC"),
-            "to": pl.Datetime("us", "UTC"),
+            "refused": pl.Boolean,
+            "from": INSTANT,
+            "to": INSTANT,
         },
+        orient="row",
     )
+    refused = (Kind.REFUSED.value == KIND).fill_null(value=False).alias("refused")
     found = (
-        verdicts.select("request_id", "at", "class", "function")
-        .join(places, on=["class", "function"], how="inner")
+        verdicts.select("request_id", "at", "class", "function", refused)
+        .join(places, on=["class", "function", "refused"], how="inner")
         .filter(pl.col("at").is_between(pl.col("from"), pl.col("to"), closed="left"))
         .group_by("incident")
         .agg(pl.struct("at", "request_id").bottom_k(SAMPLES).alias("samples"))

@@ -31,7 +31,10 @@ def data_lines(result: Result, paint: Paint) -> Iterator[str]:
     if len(line + newest) <= paint.width:
         yield paint.own(line + newest)
     else:
-        yield from paint.wrap(line, indent=len(INDENT), first=0)
+        yield from (
+            "DATA  " + first.lstrip() if not number else first
+            for number, first in enumerate(paint.wrap(line[6:], indent=len(INDENT)))
+        )
     notes = list(_notes(result))
     limit = 1 if paint.style.verbosity <= 0 else len(notes)
     more = f" (and {plural(len(notes) - limit, 'more note')}: -v)" if len(notes) > limit else ""

@@ -32,17 +32,19 @@ def class_lines(result: Result, paint: Paint) -> Iterator[str]:
     bins = _grouped(result.series, SPARK) if spark else {}
     top = max((number or 0 for counts in bins.values() for number in counts), default=0)
     head = f"{'CLASS':<14}{'REQUESTS':>9}{'SHARE':>9}"
+    if paint.width >= WITH_BAR:
+        head += " " * 10
     if normal:
-        head += f"{'':<10}{'NORMAL':>9}{'vs':>8}"
-    if spark:
-        head = f"{head:<{60 if normal else 43}}{_span_of(result)}"
-    yield head
+        head += f"{'NORMAL':>9}{'vs':>8}"
+    yield f"{head}  {_span_of(result)}" if spark else head
     for row in result.classes:
         line = _class_line(row, result, paint, normal=normal)
         yield f"{line}  {paint.color(paint.spark(bins[row.class_], top), row.class_)}" if spark else line
     requests = result.requests
     share = f" ({percent(requests.incident / requests.total)})" if requests.total >= FEW else ""
     total = f"{'failing, slow':<14}{count(requests.incident):>9} of {plural(requests.total, 'request')}{share}"
+    if paint.style.verbosity > 0 and result.normal_basis:
+        total += f"; normal: by {result.normal_basis}"
     absorbed = f", {plural(requests.absorbed, 'upstream failure')} absorbed" if requests.absorbed else ""
     yield total + absorbed if len(total + absorbed) <= paint.width else total
 
@@ -54,11 +56,11 @@ def _class_line(row: ClassRow, result: Result, paint: Paint, *, normal: bool) ->
     if paint.width >= WITH_BAR:
         line += "  " + paint.color(paint.left(paint.bar(row.share or 0.0, 8), 8), row.class_)
     if not normal:
-        return line + ("" if paint.width < WITH_SPARK else " ")
+        return line
     if row.normal is None:
         return f"{line}{'-':>9}{'':>8}"
     ratio = row.normal.times(row.requests) if row.requests else None
-    versus = times(ratio) if ratio is not None else ("new" if row.requests else "")
+    versus = times(ratio) if ratio is not None else ("new" if row.requests else "-")
     mark = " !" if row.requests > row.normal.high else "  "
     return f"{line}{f'{count(row.normal.low)}-{count(row.normal.high)}':>9}{versus:>6}{mark}"
 

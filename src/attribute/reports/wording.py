@@ -61,7 +61,9 @@ def times(ratio: float) -> str:
 def zone_name(at: datetime, zone: tzinfo) -> str:
     """Return the short name of *zone* at that instant; zones that have only an offset get `UTC` before it."""
     name = at.astimezone(zone).tzname() or "?"
-    return f"UTC{name}" if name[:1] in {"+", "-"} else name
+    if name[:1] not in {"+", "-"}:
+        return name
+    return f"UTC{name[:3]}:{name[3:]}" if len(name) > 3 else f"UTC{name}"
 
 
 def stamp(at: datetime, zone: tzinfo) -> str:
