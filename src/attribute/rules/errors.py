@@ -142,6 +142,14 @@ class RuleFileError(AttributionError):
         )
 
     @classmethod
+    def example_not_a_record(cls, place: Place, where: str, field: str, why: str) -> RuleFileError:
+        """Say which field of an example breaks the M1 record."""
+        return cls(
+            f"{place}: {where} is no M1 record: `{field}` is refused ({why})",
+            hint="`attribute schema` prints the type and bounds of every field",
+        )
+
+    @classmethod
     def reasons_not_total(cls, place: Place, rule: str) -> RuleFileError:
         """Say that a match could be left without a reason."""
         return cls(

@@ -14,6 +14,20 @@ from attribute.rules.words import Class, Reason
 
 BUILTIN_NAME: Final = "m1.toml"
 
+EXAMPLE_BASE: Final[Mapping[str, object]] = MappingProxyType(
+    {
+        "request_id": "example",
+        "function": "example",
+        "stage": "response",
+        "status": None,
+        "latency_ms": 100,
+        "error_code": None,
+        "upstream_status": None,
+        "upstream_latency_ms": None,
+    }
+)
+"""What an example does not say itself."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:

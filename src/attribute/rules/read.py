@@ -7,13 +7,23 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from attribute.m1.decode import Reject, decode
 from attribute.m1.fields import FIELD_NAMES
 from attribute.rules.entry import MAX_ENTRIES, Entry, read_document, read_entries, read_version
 from attribute.rules.errors import Place, RuleFileError
 from attribute.rules.evidence import lacking_evidence
 from attribute.rules.locate import Block, entries
-from attribute.rules.model import BUILTIN_NAME, Catalogue, Example, ReasonCase, ReasonText, Rule, with_rules
-from attribute.rules.patterns import TESTABLE, Condition, parse_when
+from attribute.rules.model import (
+    BUILTIN_NAME,
+    EXAMPLE_BASE,
+    Catalogue,
+    Example,
+    ReasonCase,
+    ReasonText,
+    Rule,
+    with_rules,
+)
+from attribute.rules.patterns import Condition, parse_when
 from attribute.rules.words import CLASS_OF_REASON, Class, Reason
 
 _ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
@@ -214,7 +224,12 @@ def _example(entry: Entry) -> Example:
         raise RuleFileError.wrong_type(entry.place("record"), entry.what, "`record`", record, "a table of M1 fields")
     for key in record:
         if key not in FIELD_NAMES:
-            raise RuleFileError.not_a_field(entry.place(key), entry.what, key, TESTABLE)
+            raise RuleFileError.unknown_key(entry.place(key), entry.what, key, FIELD_NAMES)
+    decoded = decode({**EXAMPLE_BASE, **record})
+    if isinstance(decoded, Reject):
+        raise RuleFileError.example_not_a_record(
+            entry.place(decoded.detail), entry.what, decoded.detail, decoded.reason
+        )
     reason = entry.word("reason", Reason, _allowed()) if "reason" in entry.table else None
     return Example(
         matches=expect == "match", record=MappingProxyType(dict(record)), reason=reason, line=entry.block.first
