@@ -75,6 +75,7 @@ class Service:
         key: this installation's secret for redeeming link codes, at least 32 bytes.
         settings: the operator's choices.
         upstream_name: what the M1 records call the store.
+        writes_to: what they call the one that confirms a delivery, where that is not the store itself.
         new_request_id: makes the id of a request.
         on_crash: told where a bug of ours ended a request: module, line and kind, never a value.
         on_broken: told that the store must not be written to any more.
@@ -89,6 +90,7 @@ class Service:
         key: bytes,
         settings: Settings | None = None,
         upstream_name: str = "database",
+        writes_to: str | None = None,
         new_request_id: Callable[[], str] = _new_request_id,
         on_crash: Callable[[str], None] = lambda _: None,
         on_broken: Callable[[], None] = _ignore,
@@ -109,6 +111,7 @@ class Service:
             clock=clock,
             key=key,
             counters=self.metrics,
+            writes_to=writes_to,
             gauges=lambda: Gauges(in_flight=self.guard.taken, records_lost=self._log.dropped),
         )
 
@@ -133,7 +136,7 @@ class Service:
             route=head.route,
             request_id=self._new_request_id(),
             arrived_at=self.clock.monotonic() if arrived_at is None else arrived_at,
-            upstream=Upstream(self.clock.monotonic),
+            upstream=Upstream(self.clock.monotonic, self._upstream_name),
         )
         answer = self._answered(visit, lambda: self._admitted(visit))
         if answer is not None:
@@ -239,7 +242,7 @@ class Service:
             visit.in_guard = False
             self.guard.leave()
         latency_ms = max((self.clock.monotonic() - visit.arrived_at - visit.waited_s) * 1000, 0.0)
-        evidence = visit.upstream.evidence
+        seen = visit.upstream.seen
         self._log.write(
             {
                 "request_id": visit.request_id,
@@ -248,10 +251,10 @@ class Service:
                 "status": answer.status,
                 "latency_ms": round(latency_ms, 3),
                 "error_code": None if answer.code is None else answer.code.value,
-                "upstream_status": None if evidence is None else evidence.status,
-                "upstream_latency_ms": None if evidence is None else round(min(evidence.latency_ms, latency_ms), 3),
-                "upstream": None if evidence is None else self._upstream_name,
-                "upstream_calls": 0 if evidence is None else evidence.calls,
+                "upstream_status": None if seen is None else seen.evidence.status,
+                "upstream_latency_ms": None if seen is None else round(min(seen.evidence.latency_ms, latency_ms), 3),
+                "upstream": None if seen is None else seen.name,
+                "upstream_calls": 0 if seen is None else seen.evidence.calls,
             }
         )
         self.metrics.answered(visit.route.function, answer, latency_ms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from attribute.ingest.model import (
     EVERYTHING,
@@ -22,54 +22,75 @@ from attribute.ingest.stores.interface import Reads
 Result = TypeVar("Result")
 
 
+class Seen(NamedTuple):
+    """What was seen of which upstream."""
+
+    name: str
+    evidence: Evidence
+
+
 class Upstream:
     """
     Measures the calls to the store, one after another, and says what an M1 record should say of them.
 
     Args:
         monotonic: seconds from any origin that never run backwards.
+        name: what is called, where a call does not say otherwise.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], name: str) -> None:
         self._monotonic = monotonic
-        self._seen: list[Evidence] = []
+        self._name = name
+        self._seen: list[Seen] = []
 
-    def call(self, work: Callable[[], Result], evidence_of: Callable[[Result], Evidence] | None = None) -> Result:
+    def call(
+        self,
+        work: Callable[[], Result],
+        evidence_of: Callable[[Result], Evidence] | None = None,
+        *,
+        name: str | None = None,
+    ) -> Result:
         """
         Do one call.
 
         A store that confirms or declines has answered: 200. One that fails says itself what was seen. An exception of
         any other kind is a bug of ours in the middle of a call: no answer was seen, and none is claimed.
         """
+        name = self._name if name is None else name
         started_at = self._monotonic()
         try:
             result = work()
         except StoreError as error:
-            self._seen.append(error.upstream)
+            self._seen.append(Seen(name, error.upstream))
             raise
         except Refusal:
-            self._seen.append(Evidence(200, self._since(started_at)))
+            self._seen.append(Seen(name, Evidence(200, self._since(started_at))))
             raise
         except BaseException:
-            self._seen.append(Evidence(None, self._since(started_at)))
+            self._seen.append(Seen(name, Evidence(None, self._since(started_at))))
             raise
-        self._seen.append(Evidence(200, self._since(started_at)) if evidence_of is None else evidence_of(result))
+        evidence = Evidence(200, self._since(started_at)) if evidence_of is None else evidence_of(result)
+        if evidence.calls:
+            self._seen.append(Seen(name, evidence))
         return result
 
     def _since(self, started_at: float) -> float:
         return (self._monotonic() - started_at) * 1000
 
     @property
-    def evidence(self) -> Evidence | None:
-        """The status of the first call that failed, or of the last call; the time and number of all. None: no call."""
+    def seen(self) -> Seen | None:
+        """The name and status of the first call that failed, or of the last; time and number of all. None: no call."""
         if not self._seen:
             return None
-        failed = [seen for seen in self._seen if not (isinstance(seen.status, int) and seen.status < 400)]
-        return Evidence(
-            (failed[0] if failed else self._seen[-1]).status,
-            sum(seen.latency_ms for seen in self._seen),
-            sum(seen.calls for seen in self._seen),
-        )
+        failed = [seen for seen in self._seen if not _succeeded(seen.evidence)]
+        decider = failed[0] if failed else self._seen[-1]
+        waited_ms = sum(seen.evidence.latency_ms for seen in self._seen)
+        calls = sum(seen.evidence.calls for seen in self._seen)
+        return Seen(decider.name, Evidence(decider.evidence.status, waited_ms, calls))
+
+
+def _succeeded(evidence: Evidence) -> bool:
+    return isinstance(evidence.status, int) and evidence.status < 400
 
 
 class MeasuredReads:

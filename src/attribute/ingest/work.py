@@ -61,6 +61,7 @@ class Work:
         key: this installation's secret for redeeming link codes, at least 32 bytes.
         counters: what `/metrics` shows.
         gauges: what the process says of itself.
+        writes_to: what confirms a delivery, where that is not the store itself.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Work:
         key: bytes,
         counters: Metrics,
         gauges: Callable[[], Gauges],
+        writes_to: str | None = None,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -79,6 +81,7 @@ class Work:
         self.metrics = counters
         self._key = key
         self._gauges = gauges
+        self._writes_to = writes_to
         self._workers: Mapping[Function, Callable[[Visit, bytes], Reply]] = {
             Function.INGEST: self._ingest,
             Function.SYNC_PING: self._sync_ping,
@@ -124,7 +127,7 @@ class Work:
             received_at_us=self.clock.now_us(),
             idempotency_key=key,
         )
-        outcome = visit.upstream.call(lambda: self.store.write(delivery), _evidence_of)
+        outcome = visit.upstream.call(lambda: self.store.write(delivery), _evidence_of, name=self._writes_to)
         self._count(outcome, buckets)
         headers = (("Idempotent-Replayed", "true"),) if outcome.replayed else ()
         return Reply(body=_ingested(outcome), headers=headers)
