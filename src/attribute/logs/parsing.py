@@ -63,10 +63,6 @@ def _integer(digits: str) -> int | float:
     return value
 
 
-def _refuse(constant: str) -> object:
-    raise ValueError(constant)
-
-
 def _why_not(text: bytes) -> RejectReason:
     try:
         decoded = text.decode()
@@ -74,9 +70,9 @@ def _why_not(text: bytes) -> RejectReason:
         return RejectReason.ENCODING
     if b"\\u" not in text:
         return RejectReason.JSON
-    try:  # whatever this parser takes and the other does not, it took because of a surrogate, or as an infinity
-        parsed = json.loads(decoded, parse_int=len, parse_constant=_refuse)
-        json.dumps(parsed, ensure_ascii=False).encode()
+    try:  # this parser takes all that the other does, and halves of surrogate pairs and infinities too
+        parsed = json.loads(decoded, parse_int=_integer)
+        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         return RejectReason.ENCODING
     except ValueError:
