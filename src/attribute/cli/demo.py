@@ -1,0 +1,97 @@
+"""`attribute demo`: break a real service in front of a real vendor, and check what is said of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import click
+
+from attribute.m1.errors import AttributionError
+
+if TYPE_CHECKING:
+    from attribute.demo.score import Score
+
+MAX_UNKNOWN_SHARE: Final = 0.05
+
+
+class DemoError(AttributionError):
+    """The demonstration shows that something is wrong with us, or cannot begin."""
+
+    @classmethod
+    def wrong_blame(cls, count: int) -> Self:
+        """Say that somebody was blamed who did not do it."""
+        return cls(f"{count} requests were blamed on the wrong side or left no record", exit_code=1)
+
+    @classmethod
+    def too_much_unknown(cls, share: float) -> Self:
+        """Say that evidence was there and was not used."""
+        return cls(
+            f"{share:.1%} of the injected faults stayed UNKNOWN, expected under {MAX_UNKNOWN_SHARE:.0%}", exit_code=1
+        )
+
+    @classmethod
+    def not_empty(cls, folder: Path) -> Self:
+        """Say that a folder is in use."""
+        return cls(f"{str(folder)!r} is not an empty folder", hint="name one that does not exist yet")
+
+
+@click.command("demo")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the logs in this new folder.")
+def demo(keep: Path | None) -> None:
+    """
+    Start a service and a vendor on loopback, break both on purpose, and hold every verdict against what was injected.
+
+    Takes about half a minute. Nothing leaves this machine.
+    """
+    from attribute.cli.main import run
+    from attribute.demo.play import play
+    from attribute.demo.score import score, unknown_share, verdicts_of
+
+    with _logs(keep) as logs, tempfile.TemporaryDirectory() as data:
+        sent = play(logs, Path(data), on_act=lambda act: click.echo(f"  {act.requests:>4} x {act.name}", err=True))
+        click.echo(f"\nattribute {logs}\n")
+        code = run(["analyze", str(logs)])
+        verdicts, logged = verdicts_of(logs)
+    scores = score(sent, verdicts, logged)
+    click.echo()
+    for line in scoreboard(scores):
+        click.echo(line)
+    wrong = sum(one.wrong + one.missing for one in scores)
+    if code:
+        raise click.exceptions.Exit(code)
+    if wrong:
+        raise DemoError.wrong_blame(wrong)
+    if unknown_share(scores) >= MAX_UNKNOWN_SHARE:
+        raise DemoError.too_much_unknown(unknown_share(scores))
+
+
+@contextmanager
+def _logs(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="attribute-demo-") as folder:
+            yield Path(folder)
+        return
+    if keep.exists() and any(keep.iterdir()):
+        raise DemoError.not_empty(keep)
+    keep.mkdir(parents=True, exist_ok=True)
+    yield keep
+
+
+def scoreboard(scores: Sequence[Score]) -> list[str]:
+    """Return the lines of the scoreboard: what was injected, whose failure it is, and what was said of it."""
+    from attribute.demo.score import unknown_share
+
+    width = max(len(one.act.name) for one in scores)
+    lines = [f"{'injected':<{width}}  {'whose':<22} {'requests':>8} {'right':>6} {'UNKNOWN':>8} {'wrong':>6}"]
+    lines += [
+        f"{one.act.name:<{width}}  {one.act.expected or 'nobody':<22} {one.act.requests:>8} {one.right:>6}"
+        f" {one.unknown:>8} {one.wrong:>6}{f'  {one.act.by_design}' if one.act.by_design else ''}"
+        for one in scores
+    ]
+    wrong, missing = sum(one.wrong for one in scores), sum(one.missing for one in scores)
+    share = unknown_share(scores)
+    return [*lines, "", f"wrong: {wrong}; without a record: {missing}; UNKNOWN where there was evidence: {share:.1%}"]
