@@ -38,7 +38,20 @@ def main() -> int:
         _run("import-linter", str(Path(PYTHON).parent / "lint-imports")),
     ]
     os.environ["COVERAGE_PROCESS_START"] = str(ROOT / "pyproject.toml")
-    pytest = [PYTHON, "-m", "pytest", "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term", *arguments]
+    pytest = [
+        PYTHON,
+        "-m",
+        "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "worksteal",
+        "--cov",
+        "--cov-report=term",
+        "-m",
+        "not campaign",
+        *arguments,
+    ]
     if not arguments:
         pytest += [f"--cov-fail-under={COVERAGE_PERCENT}"]
     results.append(_run("pytest", *pytest))
