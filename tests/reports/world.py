@@ -25,7 +25,7 @@ THRESHOLDS = Thresholds()
 Row = Mapping[str, object]
 
 
-def request(number: int, minute: float | None, function: str = "quote", **fields: object) -> dict[str, object]:
+def request(number: int, minute: float | None, function: str = "quote", fields: Row | None = None) -> dict[str, object]:
     """One consolidated request; healthy unless *fields* say otherwise."""
     row: dict[str, object] = {
         "request_id": f"r{number:06}",
@@ -42,8 +42,8 @@ def request(number: int, minute: float | None, function: str = "quote", **fields
         "joined_from": None,
         "records": 1,
     }
-    assert set(fields) <= set(row)
-    return {**row, **fields}
+    assert set(fields or {}) <= set(row)
+    return {**row, **(fields or {})}
 
 
 def analysis_of(rows: Sequence[Row], *, account: InputAccount | None = None) -> Analysis:
@@ -85,7 +85,7 @@ def incident(
         "unknown_requests": 0,
         "total_requests": requests * 2,
         "expected_requests": 4.0,
-        "excess": requests - 4.0,
+        "excess": max(requests - 4.0, 0.0),
         "baseline_share": 0.01,
         "outage_minutes": 12.0,
         "severity": 2,
@@ -154,7 +154,7 @@ def outage(*, ongoing: bool = True) -> tuple[list[Row], list[Incident]]:
             at, number = minute + second / 60, minute * 60 + second
             fields: Row = {}
             function = ("quote", "quote", "cart", "search")[second % 4]
-            if minute >= 41 and function == "quote":
+            if (minute >= 41 if ongoing else 41 <= minute < 60) and function == "quote":
                 fields = VENDOR_TIMEOUT if second % 8 == 1 else VENDOR_DOWN
                 down += 1
             elif second == 7 and minute % 2:
@@ -165,9 +165,11 @@ def outage(*, ongoing: bool = True) -> tuple[list[Row], list[Incident]]:
                 fields = NO_EVIDENCE
             elif second == 30 and minute % 20 == 0:
                 fields = VENDOR_DOWN
-            rows.append(request(number, at, function, **fields))
+            rows.append(request(number, at, function, fields))
     return rows, [
-        incident(Class.VENDOR, 41, 64, requests=down, functions=["quote"], ongoing=ongoing, severity=1),
+        incident(
+            Class.VENDOR, 41, 64 if ongoing else 60, requests=down, functions=["quote"], ongoing=ongoing, severity=1
+        ),
         incident(Class.APPLICATION, 3, 6, requests=3, functions=["search"], severity=4),
     ]
 

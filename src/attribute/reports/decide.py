@@ -146,7 +146,7 @@ def _class_claim(top: ClassRow, facts: Facts, why: Sequence[WhyRow]) -> str:
     evidence = _evidence_phrase(why)
     return (
         f"{count(top.requests)} of {count(incident)} failing or slow requests{share} {_WERE[top.class_]}"
-        f"{': ' if evidence else ''}{evidence} in {and_more(functions, 3)}"
+        f"{f': {evidence}' if evidence else ''} in {and_more(functions, 3)}"
     )
 
 
@@ -168,6 +168,8 @@ def _evidence_phrase(why: Sequence[WhyRow]) -> str:
     total = sum(row.requests for row in why)
     counted: dict[str, int] = {}
     for row in why:
+        if not row.words:
+            continue
         counted[row.words] = counted.get(row.words, 0) + row.requests
     ranked = sorted(counted, key=lambda words: (-counted[words], words))
     kept = [words for words in ranked if counted[words] >= 0.1 * total]
@@ -203,10 +205,13 @@ def _confidence(top: ClassRow, facts: Facts, *, mixed: bool) -> Confidence:
         return Confidence(word="low", share=None, raised_by=f"more than {count(incident)} failing or slow requests")
     unknown = next((row.requests for row in facts.classes if row.class_ == Class.UNKNOWN), 0)
     partial = facts.flags.get(Flag.UPSTREAM_LATENCY_MAY_BE_PARTIAL, 0) if top.class_ == Class.BOTTLENECK else 0
-    known = _lower_bound(max(incident - unknown - partial, 0), incident)
+    # A latency that may be partial is a doubt, not a gap: it counts half.
+    known = _lower_bound(max(incident - unknown - partial / 2, 0.0), incident)
     clear = 1.0 if mixed else 1.0 - _surely_below(top.requests, incident, MAJORITY)
     if top.class_ == Class.UNKNOWN and not mixed:
-        clear = 1.0  # that the rest is known says how sure one can be
+        worst = facts.reasons[0]
+        raised_by = f"fewer requests with {worst.reason}: now {of(worst.requests, incident)}"
+        return Confidence(word="low", share=None, raised_by=raised_by)
     share = min(known, clear, CERTAIN)
     return Confidence(word=_word(share), share=share, raised_by=_raised_by(facts, known, clear, unknown, partial))
 
@@ -222,7 +227,7 @@ def _raised_by(facts: Facts, known: float, clear: float, unknown: int, partial: 
     worst = next((row for row in facts.reasons if row.class_ == Class.UNKNOWN), None)
     if worst is None:
         return "more failing or slow requests"
-    return f"less {worst.reason}, {of(worst.requests, incident)}"
+    return f"fewer requests with {worst.reason}: now {of(worst.requests, incident)}"
 
 
 def _top_share(facts: Facts) -> float:
@@ -234,7 +239,7 @@ def _word(share: float) -> str:
     return "high" if share >= HIGH else "medium" if share >= MEDIUM else "low"
 
 
-def _lower_bound(part: int, whole: int, z: float = 1.645) -> float:
+def _lower_bound(part: float, whole: int, z: float = 1.645) -> float:
     """Return the lower end of Wilson's interval for a share (one-sided 95 %)."""
     share = part / whole
     middle = share + z * z / (2 * whole)

@@ -180,19 +180,19 @@ def github_property(text: str) -> str:
     return github_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-_BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+_RAW_IN_JSON: Final = re.compile(r"[^\x00-\x7e]")
 
 
 def json_bytes(document: bytes) -> bytes:
     r"""
-    Return the JSON text *document* with invisible characters beyond ASCII written as `\uXXXX`.
+    Return the JSON text *document* with invisible characters written as `\uXXXX`.
 
-    The value stays the same; JSON allows such characters raw, but a terminal acts on them (C1 controls,
+    The value stays the same; JSON allows such characters raw beyond U+001F, but a terminal acts on them (C1 controls,
     bidirectional marks) and some readers split lines at U+2028.
     """
-    if document.isascii():
+    if document.isascii() and b"\x7f" not in document:
         return document
-    return _BEYOND_ASCII.sub(_json_escape, document.decode()).encode()
+    return _RAW_IN_JSON.sub(_json_escape, document.decode()).encode()
 
 
 def _json_escape(match: re.Match[str]) -> str:

@@ -269,6 +269,7 @@ def _evidence(class_: str, row: dict[str, object]) -> tuple[str, str]:
         suffix = ("", "") if code is None else (f" error_code={code}", f" with {code}")
         return f"status={answer}{suffix[0]}", f"status {answer}{suffix[1]}"
     if class_ == Class.BOTTLENECK:
-        own = "slow, upstream fast" if row["reason"] == Reason.SLOW_WITH_FAST_UPSTREAM else str(row["reason"])
-        return own, own
+        if row["reason"] == Reason.SLOW_WITH_FAST_UPSTREAM:
+            return "slow, upstream fast", ""  # the class says it already
+        return str(row["reason"]), str(row["reason"])
     return f"{row['reason']} status={answer}", str(row["reason"])

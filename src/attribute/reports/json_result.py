@@ -65,7 +65,7 @@ def document(result: Result) -> dict[str, object]:
         "flags": dict(result.flags),
         "verdict": _verdict(result.verdict),
         "why": [_why(row) for row in result.why],
-        "why_not": [{"class": row.class_, "text": row.text} for row in result.why_not],
+        "why_not": [{"class": row.class_, "requests": row.requests, "text": row.text} for row in result.why_not],
         "series": {
             "width_minutes": result.series.width_minutes,
             "starts": _instants(result.series.starts),

@@ -223,6 +223,7 @@ class WhyNot:
     """Why the answer is not another class: parts of one line, the most telling first."""
 
     class_: str
+    requests: int
     parts: tuple[str, ...]
 
     @property

@@ -77,26 +77,27 @@ class Paint:
         levels = _ASCII_LEVELS if self.style.ascii_only else _LEVELS
         return "".join(" " if number is None else levels[_level(number, top, len(levels))] for number in counts)
 
-    def wrap(self, value: str, *, indent: int = 0, first: int | None = None) -> list[str]:
+    def wrap(self, value: str, *, lead: str = "") -> list[str]:
         """
         Break safe text into lines at spaces; a word wider than a line is broken where the line ends.
 
         Args:
             value: text that passed `text`.
-            indent: blanks before every line but the first.
-            first: columns already taken on the first line; as *indent* where not given.
+            lead: what the first line begins with; the others are indented as far.
         """
+        indent = len(lead)
+        room = max(self.width - indent, 1)
         lines: list[str] = []
-        line, used = "", indent if first is None else first
-        for word in re.findall(r"\S+", value):
-            for piece in self._pieces(word, self.width - indent):
-                gap = 1 if line else 0
-                if line and used + gap + cells(piece) > self.width:
+        line, used = "", 0
+        for word in re.split(" (?!%)", value):  # a number and its percent sign stay together
+            for piece in self._pieces(word, room):
+                wide = cells(piece)
+                if line and used + 1 + wide > room:
                     lines.append(line)
-                    line, used, gap = " " * indent, indent, 0
-                line += " " * gap + piece
-                used += gap + cells(piece)
-        return [*lines, line] if line.strip() or not lines else lines
+                    line, used = "", 0
+                line, used = (f"{line} {piece}", used + 1 + wide) if line else (piece, wide)
+        lines.append(line)
+        return [lead + lines[0], *(" " * indent + rest for rest in lines[1:])]
 
     @staticmethod
     def _pieces(word: str, width: int) -> Iterable[str]:

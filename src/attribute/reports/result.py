@@ -240,14 +240,16 @@ def _why_not(
         if row.class_ in verdict.classes:
             continue
         parts = _amount(row, total)
-        if row.class_ == Class.APPLICATION and codes and codes[0].normal is not None:
+        if not row.requests:
+            pass
+        elif row.class_ == Class.APPLICATION and codes and codes[0].normal is not None:
             new = [code.error_code for code in codes if code.normal == 0]
             parts.append(f"new error_code {new[0]}" if new else "no new error_code")
         elif row.class_ == Class.BOTTLENECK and own is not None:
             parts.append(f"own time p95 {count(int(own.p95_ms))} ms")
         elif row.class_ == Class.UNKNOWN and why[row.class_]:
             parts.append(f"mostly {why[row.class_][0].words}")
-        lines.append(WhyNot(class_=row.class_, parts=tuple(parts)))
+        lines.append(WhyNot(class_=row.class_, requests=row.requests, parts=tuple(parts)))
     return tuple(lines)
 
 

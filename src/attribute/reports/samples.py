@@ -56,7 +56,7 @@ def sample_ids(incidents: Sequence[Incident], verdicts: pl.LazyFrame) -> dict[st
         },
         orient="row",
     )
-    refused = (Kind.REFUSED.value == KIND).fill_null(value=False).alias("refused")
+    refused = KIND.eq(Kind.REFUSED.value).fill_null(value=False).alias("refused")
     found = (
         verdicts.select("request_id", "at", "class", "function", refused)
         .join(places, on=["class", "function", "refused"], how="inner")

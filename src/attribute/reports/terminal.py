@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import Final
 
-from attribute.reports.model import Result, State
+from attribute.reports.model import IncidentRow, Result, State
 from attribute.reports.paint import Paint
 from attribute.reports.terminal_data import data_lines, next_lines
 from attribute.reports.terminal_tables import NAMES, class_lines, heat_lines, reason_lines, why_lines
-from attribute.reports.wording import FEW, clock, count, percent, period, plural, span, when, zone_name
+from attribute.reports.wording import FEW, clock, count, percent, period, plural, same_day, span, when, zone_name
 from attribute.reports.writers import Style
 from attribute.rules.words import Class
 
@@ -65,7 +65,8 @@ def _header(result: Result, paint: Paint) -> str:
     paths = [paint.text("standard input" if path == "-" else path, 30) for path in result.paths]
     what = ", ".join(paths[:2]) + (f" and {len(paths) - 2} more" if len(paths) > 2 else "")
     tool = [f"attribute {result.tool_version}"]
-    source = [f"{what} {plural(account.files, 'file')}".strip()]
+    files = "" if result.paths == ("-",) else plural(account.files, "file")
+    source = [f"{what} {files}".strip()]
     tails: list[list[str]] = [[]]
     if account.first_at is not None and account.last_at is not None:
         local = period(account.first_at, account.last_at, zone)
@@ -93,12 +94,14 @@ def _verdict(result: Result, paint: Paint) -> Iterator[str]:
     at = ""
     if verdict.since_at is not None:
         at = when(verdict.since_at, verdict.until_at, result.zone, day_of=result.account.last_at)
-    used = len(lead) + len(STATES[verdict.state]) + 3 + len(sure)
-    if at and used + 3 + len(at) > paint.width:
-        yield f"{lead}{_headline(result, paint)}   {sure}"
-        yield " " * len(lead) + at
-    else:
-        yield f"{lead}{_headline(result, paint)}   {sure}" + (f"   {at}" if at else "")
+    line, used = lead + _headline(result, paint), len(lead) + len(STATES[verdict.state])
+    for part in (sure, at):
+        if part and used + 3 + len(part) > paint.width:
+            yield line
+            line, used = " " * len(lead) + part, len(lead) + len(part)
+        elif part:
+            line, used = f"{line}   {part}", used + 3 + len(part)
+    yield line
     yield from paint.wrap(paint.text(f"{verdict.claim}."))
     if verdict.confidence.raised_by and verdict.confidence.word != "high":
         yield from paint.wrap(paint.text(f"Surer with {verdict.confidence.raised_by}."))
@@ -109,44 +112,52 @@ def _incidents(result: Result, paint: Paint) -> Iterator[str]:
     shown = result.shown_incidents
     minor = len(result.incidents) - len(shown)
     limit = 2 if paint.style.verbosity <= 0 else len(shown)
-    rest = []
-    if len(shown) > limit:
-        rest.append(f"{len(shown) - limit} more (-v)")
-    if minor:
-        rest.append(f"{minor} of severity 4, most likely chance")
     lines = []
     for incident in shown[:limit]:
-        until = None if incident.ongoing else incident.ended_at
-        at = when(incident.started_at, until, result.zone, day_of=result.account.last_at).removesuffix(
-            ", still going on"
-        )
         many = len(incident.functions)
         where = f" in {incident.functions[0]}" if many == 1 else f" in {many} functions"
-        text = f"{NAMES[Class(incident.class_)]} {at}, {plural(incident.requests, 'request')}{where}"
-        lines.append(f"severity {incident.severity}  {text}")
-    if rest and lines and len(shown) <= limit and len(lines[-1]) + len(rest[0]) + 14 <= paint.width:
-        lines[-1] += f"; {rest[0]}"
-        rest = []
-    if rest:
-        lines.append(" and ".join(rest))
+        text = f"{NAMES[Class(incident.class_)]} {_during(incident, result)}, {plural(incident.requests, 'request')}"
+        lines.append(f"severity {incident.severity}  {text}{where}")
+    if len(shown) > limit:
+        lines.append(f"{len(shown) - limit} more (-v)" + (f", and {minor} of severity 4" if minor else ""))
+    elif minor and lines and paint.style.verbosity <= 0:
+        lines[-1] += f"; {minor} minor"
+    elif minor:
+        lines.append(f"{minor} of severity 4, most likely chance")
     lead = "INCIDENT "
     for line in lines:
         yield lead + paint.text(line, paint.width - len(lead))
         lead = " " * len(lead)
 
 
+def _during(incident: IncidentRow, result: Result) -> str:
+    day = result.account.last_at or incident.started_at
+    if incident.ongoing:
+        return f"since {clock(incident.started_at, result.zone, day_of=day)}"
+    dated = not same_day(incident.started_at, day, result.zone)
+    return period(incident.started_at, incident.ended_at, result.zone, dated=dated)
+
+
 def _why_not(result: Result, paint: Paint) -> Iterator[str]:
     """Yield one line for each class that it is not, with as many of its parts as fit whole."""
     lead = "WHY NOT  "
+    absent = [_lower(row.class_) for row in result.why_not if not row.requests]
     for row in result.why_not:
-        line = f"{lead}{NAMES[Class(row.class_)].lower() if row.class_ != Class.UNKNOWN else row.class_}: "
-        line += paint.text(row.parts[0])
+        if not row.requests:
+            continue
+        line = f"{lead}{_lower(row.class_)}: {paint.text(row.parts[0])}"
         for part in row.parts[1:]:
             longer = f"{line}, {paint.text(part)}"
             if len(longer) <= paint.width:
                 line = longer
         yield paint.text(line, paint.width)
         lead = " " * len(lead)
+    if absent:
+        yield from paint.wrap(f"{', '.join(absent)}: no such request", lead=lead)
+
+
+def _lower(class_: str) -> str:
+    return class_ if class_ == Class.UNKNOWN else NAMES[Class(class_)].lower()
 
 
 def _what_to_log(result: Result, paint: Paint) -> Iterator[str]:
@@ -155,7 +166,7 @@ def _what_to_log(result: Result, paint: Paint) -> Iterator[str]:
         return
     row = next((row for row in result.reasons if row.what_to_log), None)
     if row is not None and row.what_to_log:
-        yield from paint.wrap(paint.text(f"MISSING  {row.what_to_log}"), indent=9, first=0)
+        yield from paint.wrap(paint.text(row.what_to_log), lead="MISSING  ")
 
 
 def _oneline(result: Result, paint: Paint) -> str:

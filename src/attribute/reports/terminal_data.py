@@ -10,7 +10,8 @@ from attribute.reports.wording import and_more, count, plural, stamp
 
 __all__ = ["data_lines", "next_lines"]
 
-INDENT = "      "
+LEAD = "DATA  "
+INDENT = " " * len(LEAD)
 
 
 def data_lines(result: Result, paint: Paint) -> Iterator[str]:
@@ -26,15 +27,12 @@ def data_lines(result: Result, paint: Paint) -> Iterator[str]:
         )
         if number
     ]
-    line = f"DATA  {plural(account.lines, 'line')} = {' + '.join(parts)}"
+    line = f"{LEAD}{plural(account.lines, 'line')} = {' + '.join(parts)}"
     newest = f" \u00b7 newest {stamp(account.last_at, result.zone)}" if account.last_at is not None else ""
     if len(line + newest) <= paint.width:
         yield paint.own(line + newest)
     else:
-        yield from (
-            "DATA  " + first.lstrip() if not number else first
-            for number, first in enumerate(paint.wrap(line[6:], indent=len(INDENT)))
-        )
+        yield from paint.wrap(line.removeprefix(LEAD), lead=LEAD)
     notes = list(_notes(result))
     limit = 1 if paint.style.verbosity <= 0 else len(notes)
     more = f" (and {plural(len(notes) - limit, 'more note')}: -v)" if len(notes) > limit else ""
@@ -71,6 +69,7 @@ def _notes(result: Result) -> Iterator[str]:
 def next_lines(result: Result, paint: Paint) -> Iterator[str]:
     """Yield the next commands, whole however long they are, and the runbook's lines."""
     lead = "NEXT  "
-    for text in (*result.next_commands, *(f"runbook {text}" for text in result.runbook)):
+    runbook = result.runbook if paint.style.verbosity > 0 else result.runbook[:1]  # the first is the most specific
+    for text in (*result.next_commands, *(f"runbook {text}" for text in runbook)):
         yield lead + paint.text(text)
         lead = INDENT

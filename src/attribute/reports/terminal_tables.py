@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from attribute.reports.escape import cells
 from attribute.reports.model import ClassRow, Result, Series, WhyRow
 from attribute.reports.paint import Paint
 from attribute.reports.wording import FEW, count, percent, plural, times, zone_name
@@ -42,19 +43,28 @@ def class_lines(result: Result, paint: Paint) -> Iterator[str]:
         yield f"{line}  {paint.color(paint.spark(bins[row.class_], top), row.class_)}" if spark else line
     requests = result.requests
     share = f" ({percent(requests.incident / requests.total)})" if requests.total >= FEW else ""
-    total = f"{'failing, slow':<14}{count(requests.incident):>9} of {plural(requests.total, 'request')}{share}"
-    if paint.style.verbosity > 0 and result.normal_basis:
-        total += f"; normal: by {result.normal_basis}"
+    total = f"{'failing, slow':<14}{count(requests.incident):>9} of {count(requests.total)}"
+    noun = " request" if requests.total == 1 else " requests"
     absorbed = f", {plural(requests.absorbed, 'upstream failure')} absorbed" if requests.absorbed else ""
-    yield total + absorbed if len(total + absorbed) <= paint.width else total
+    yield next(
+        (
+            text
+            for text in (f"{total}{noun}{share}{absorbed}", f"{total}{noun}{share}", f"{total}{share}")
+            if len(text) <= paint.width
+        ),
+        total,
+    )
+    if paint.style.verbosity > 0 and result.normal_basis:
+        yield from paint.wrap(f"normal is what {result.normal_basis} make one expect")
 
 
 def _class_line(row: ClassRow, result: Result, paint: Paint, *, normal: bool) -> str:
     name = paint.color(f"{LETTERS[Class(row.class_)]} {NAMES[Class(row.class_)]:<12}", row.class_)
-    share = "" if row.share is None or result.requests.incident < FEW else percent(row.share)
+    few = result.requests.incident < FEW
+    share = "" if row.share is None or few else percent(row.share)
     line = f"{name}{count(row.requests):>9}{share:>9}"
     if paint.width >= WITH_BAR:
-        line += "  " + paint.color(paint.left(paint.bar(row.share or 0.0, 8), 8), row.class_)
+        line += "  " + paint.color(paint.left(paint.bar(0.0 if few else row.share or 0.0, 8), 8), row.class_)
     if not normal:
         return line
     if row.normal is None:
@@ -94,14 +104,15 @@ def why_lines(result: Result, paint: Paint) -> Iterator[str]:
         return
     normal = paint.width >= 70 and any(row.normal is not None for row in rows)
     room = paint.width - (35 if normal else 19)
-    place_width = min(max(14, room * 2 // 5), 36)
+    places = [paint.text(f"{row.function}/{row.stage}") for row in rows]
+    place_width = min(max(cells(place) for place in places), room * 2 // 5)
     title = "WHY " + " AND ".join(NAMES[Class(class_)] for class_ in result.verdict.classes)
     yield f"{paint.left(title, room)}{'n':>10}{'share':>9}" + (f"{'normal':>9}{'lift':>7}" if normal else "")
-    for number, row in enumerate(rows, start=1):
-        place = paint.left(paint.text(f"{row.function}/{row.stage}"), place_width)
-        evidence = paint.left(paint.text(row.evidence), room - place_width - 4)
+    for number, (row, name) in enumerate(zip(rows, places, strict=True), start=1):
+        place = paint.left(name, place_width)
+        evidence = paint.left(paint.text(row.evidence), room - place_width - 5)
         share = percent(row.share) if result.requests.incident >= FEW else ""
-        line = f"{number:>2} {place} {evidence}{count(row.requests):>10}{share:>9}"
+        line = f"{number:>2} {place}  {evidence}{count(row.requests):>10}{share:>9}"
         if normal:
             usual = "" if row.normal is None else f"{row.normal:,.0f}"
             lift = times(row.lift) if row.lift is not None else ("new" if row.normal == 0 else "")
@@ -120,12 +131,14 @@ def heat_lines(result: Result, paint: Paint) -> Iterator[str]:
     """Yield functions and stages by class."""
     if not result.heat:
         return
-    room = min(max(paint.width - 4 * 12, 12), 60)
-    yield paint.left("WHERE  function/stage", room) + "".join(f"{NAMES[class_]:>12}" for class_ in CLASSES)
+    wide = 12 if paint.width >= 72 else 7
+    room = min(paint.width - 4 * wide, 60)
+    names = NAMES if wide == 12 else LETTERS
+    yield paint.left("WHERE  function/stage", room) + "".join(f"{names[class_]:>{wide}}" for class_ in CLASSES)
     limit = 5 if paint.style.verbosity <= 0 else len(result.heat)
     for row in result.heat[:limit]:
         place = paint.left(paint.text(f"  {row.function}/{row.stage}"), room)
-        numbers = [f"{count(row.by_class[class_]) if row.by_class[class_] else '.':>12}" for class_ in CLASSES]
+        numbers = [f"{count(row.by_class[class_]) if row.by_class[class_] else '.':>{wide}}" for class_ in CLASSES]
         yield place + "".join(paint.color(number, class_) for number, class_ in zip(numbers, CLASSES, strict=True))
 
 
@@ -139,4 +152,4 @@ def reason_lines(result: Result, paint: Paint) -> Iterator[str]:
         text = paint.text(f"  {row.reason}  ({row.class_}, {row.rule or 'no rule'})")
         yield f"{paint.left(text, room)}{count(row.requests):>10}"
         if row.what_to_log:
-            yield from paint.wrap("    " + paint.text(row.what_to_log), indent=4)
+            yield from paint.wrap(paint.text(row.what_to_log), lead="    ")
