@@ -16,7 +16,7 @@ from enum import StrEnum
 import polars as pl
 
 from attribute.engines.analysis import Analysis, InputAccount, Window
-from attribute.incidents.model import Tally
+from attribute.incidents.model import Incident, Tally
 from attribute.rules.thresholds import Thresholds
 
 __all__ = [
@@ -327,6 +327,7 @@ class Result:
         next_commands: what to run next, ready for a shell.
         exit_code: 0, or 4 where nothing can be judged.
         analysis: what all this was made from; for outputs with one line per request and for reports.
+        found: the incidents as they were found, for outputs that tell one of them minute by minute.
     """
 
     generated_at: datetime
@@ -354,6 +355,7 @@ class Result:
     next_commands: tuple[str, ...] = ()
     exit_code: int = 0
     analysis: Analysis = field(repr=False, compare=False)
+    found: tuple[Incident, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def verdicts(self) -> pl.LazyFrame:

@@ -144,6 +144,7 @@ def build_result(
         next_commands=_next(verdict, rows, asked),
         exit_code=CANNOT_JUDGE if verdict.state is State.CANNOT_JUDGE else 0,
         analysis=analysis,
+        found=tuple(incidents),
     )
 
 
