@@ -9,13 +9,14 @@ from the request's other records, and says so.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
 from attribute.frames import RECORDS, REQUESTS, UPSTREAM_INVALID, UPSTREAM_TIMEOUT
 
-__all__ = ["consolidate", "count_duplicates"]
+__all__ = ["Trace", "consolidate", "count_duplicates", "trace"]
 
 _TIME_ORDER: Final = (
     "at", "latency_ms", "_failing", "status", "error_code", "upstream_status", "upstream_latency_ms", "function",
@@ -23,6 +24,7 @@ _TIME_ORDER: Final = (
 )  # fmt: skip
 """A total order on the records of one request, nulls first: which came last, and failing over healthy where unclear."""
 _EVIDENCE: Final = ("upstream_status", "upstream", "upstream_latency_ms", "upstream_calls", "stage")
+_RANKS: Final = {"exception": 2, "response": 1}
 _REQUEST: Final = "_request"
 _ROW: Final = "_row"
 _ROWS: Final = 1 << 40
@@ -46,8 +48,7 @@ def consolidate(records: pl.DataFrame) -> pl.DataFrame:
         A `REQUESTS` frame with one row per `request_id`, in order of `at` (untimed last), then `request_id`. The same
         for any order of the rows, and however often a row is repeated.
     """
-    # -0.0 equals 0.0 but would print differently, depending on which of two equal rows is kept
-    records = records.select(list(RECORDS)).with_columns(pl.col("latency_ms", "upstream_latency_ms") + 0.0)
+    records = _canonical(records)
     alone = pl.col("request_id").is_unique()
     singles = records.filter(alone).with_columns(
         pl.lit(None, pl.String).alias("joined_from"), pl.lit(1, pl.Int32).alias("records")
@@ -61,16 +62,58 @@ def count_duplicates(records: pl.DataFrame, requests: pl.DataFrame) -> int:
     return records.height - int(requests["records"].sum())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """
+    How the records of one request were put together.
+
+    Attributes:
+        records: its distinct records (`RECORDS`), in the order in which they are taken to have been written.
+        deciding: the row of the deciding one.
+        status_lender: the row of the record that lent its `upstream_status`, if one did.
+        latency_lender: the row of the record that lent its `upstream_latency_ms`, if one did.
+    """
+
+    records: pl.DataFrame
+    deciding: int
+    status_lender: int | None
+    latency_lender: int | None
+
+
+def trace(records: pl.DataFrame) -> Trace:
+    """
+    Say which record of a request decides and which ones lend, by the code that consolidates.
+
+    Args:
+        records: a `RECORDS` frame of exactly one `request_id`, in any order.
+
+    Raises:
+        ValueError: they are not the records of exactly one request.
+    """
+    if records["request_id"].n_unique() != 1:
+        raise ValueError(f"records of {records['request_id'].n_unique()} requests, expected those of one")
+    ordered = _distinct_in_time_order(_canonical(records))
+    chosen = _choose(ordered).row(0, named=True)
+    rows = ordered.select(list(RECORDS)).to_dicts()
+    deciding, status, latency = chosen[_ROW], chosen["upstream_status"], chosen["upstream_latency_ms"]
+    if rows[deciding]["upstream_status"] is not None:
+        status = None
+    if rows[deciding]["upstream_latency_ms"] is not None:
+        latency = None
+    elif status is not None and rows[status]["upstream_latency_ms"] is not None:
+        latency = status
+    return Trace(records=ordered.select(list(RECORDS)), deciding=deciding, status_lender=status, latency_lender=latency)
+
+
+def _canonical(records: pl.DataFrame) -> pl.DataFrame:
+    # -0.0 equals 0.0 but would print differently, depending on which of two equal rows is kept
+    return records.select(list(RECORDS)).with_columns(pl.col("latency_ms", "upstream_latency_ms") + 0.0)
+
+
 def _put_together(records: pl.DataFrame) -> pl.DataFrame:
     """Consolidate requests that have more than one record."""
     ordered = _distinct_in_time_order(records)
-    deciding = ordered.group_by(_REQUEST).agg(
-        _row_of((_rank() * _ROWS + pl.col(_ROW)).max()).alias(_ROW), pl.len().cast(pl.Int32).alias("records")
-    )
-    others = ordered.join(deciding.select(_ROW), on=_ROW, how="anti")
-    rows = deciding.join(_first_lender(others, "upstream_status"), on=_REQUEST, how="left").join(
-        _first_lender(others, "upstream_latency_ms"), on=_REQUEST, how="left"
-    )
+    rows = _choose(ordered)
     taken = ordered.select(list(RECORDS))
     joined = pl.concat(
         [
@@ -82,6 +125,17 @@ def _put_together(records: pl.DataFrame) -> pl.DataFrame:
         how="horizontal",
     )
     return _fill(joined).select(list(REQUESTS))
+
+
+def _choose(ordered: pl.DataFrame) -> pl.DataFrame:
+    """Return, per request, the row that decides, and the rows that would lend a status and a latency (or null)."""
+    deciding = ordered.group_by(_REQUEST).agg(
+        _row_of((_rank() * _ROWS + pl.col(_ROW)).max()).alias(_ROW), pl.len().cast(pl.Int32).alias("records")
+    )
+    others = ordered.join(deciding.select(_ROW), on=_ROW, how="anti")
+    return deciding.join(_first_lender(others, "upstream_status"), on=_REQUEST, how="left").join(
+        _first_lender(others, "upstream_latency_ms"), on=_REQUEST, how="left"
+    )
 
 
 def _distinct_in_time_order(records: pl.DataFrame) -> pl.DataFrame:
@@ -141,8 +195,7 @@ def _fill(joined: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rank() -> pl.Expr:
-    stage = pl.col("stage")
-    return pl.when(stage == "exception").then(2).when(stage == "response").then(1).otherwise(0)
+    return pl.col("stage").replace_strict(_RANKS, default=0, return_dtype=pl.Int64)
 
 
 def _badness() -> pl.Expr:

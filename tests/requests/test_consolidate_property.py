@@ -18,7 +18,7 @@ IDS = ("a", "b", "c", "é")
 LOGS = st.lists(rows(request_ids=IDS), max_size=14)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=110, deadline=None)
 @given(log=LOGS)
 def test_consolidation_equals_the_plain_reference(log: list[dict[str, Any]]) -> None:
     """Deciding record, joined evidence, lender and count are those of a dict and a loop."""
@@ -26,7 +26,7 @@ def test_consolidation_equals_the_plain_reference(log: list[dict[str, Any]]) -> 
     assert_frame_equal(got, pl.DataFrame(plainly(log), schema=REQUESTS), check_exact=True)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(log=LOGS, data=st.data())
 def test_consolidation_of_shuffled_and_repeated_records_changes_nothing(
     log: list[dict[str, Any]], data: st.DataObject
@@ -39,7 +39,7 @@ def test_consolidation_of_shuffled_and_repeated_records_changes_nothing(
     assert count_duplicates(records_frame(repeated), again) == len(repeated) - distinct
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(log=LOGS, part=st.sets(st.sampled_from(IDS)))
 def test_consolidation_of_disjoint_requests_adds_up(log: list[dict[str, Any]], part: set[str]) -> None:
     """Requests do not see each other: consolidating some apart from the others gives the same requests."""

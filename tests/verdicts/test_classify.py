@@ -33,7 +33,7 @@ def verdicts_of(frame: pl.DataFrame) -> dict[str, Verdict]:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(requests=many_rows(), thresholds=THRESHOLDS, file=rule_files())
 def test_compiled_rules_equal_the_plain_reference(
     requests: list[dict[str, Any]], thresholds: Thresholds, file: RuleFile
@@ -47,7 +47,7 @@ def test_compiled_rules_equal_the_plain_reference(
     assert frame.select(*columns).null_count().sum_horizontal().to_list() == [0]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(log=st.lists(rows(request_ids=("a", "b", "c")), max_size=10), thresholds=THRESHOLDS)
 def test_records_to_verdicts_equal_the_plain_references(log: list[dict[str, Any]], thresholds: Thresholds) -> None:
     """Consolidated and classified, every incident request has the verdict of the plain way, in order; others none."""
@@ -68,7 +68,7 @@ def test_records_to_verdicts_equal_the_plain_references(log: list[dict[str, Any]
     assert_frame_equal(got, pl.DataFrame(expected, schema=VERDICTS), check_exact=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(requests=many_rows(), thresholds=THRESHOLDS, file=rule_files())
 def test_nobody_is_blamed_without_evidence(
     requests: list[dict[str, Any]], thresholds: Thresholds, file: RuleFile
@@ -92,7 +92,7 @@ def test_nobody_is_blamed_without_evidence(
             assert row["upstream_latency_ms"] <= limits.upstream_low_share * row["latency_ms"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(requests=many_rows())
 def test_builtin_rules_blame_the_vendor_for_5xx_and_timeouts_alone(requests: list[dict[str, Any]]) -> None:
     """The built-in rules never say vendor but where both sides failed."""
@@ -101,7 +101,7 @@ def test_builtin_rules_blame_the_vendor_for_5xx_and_timeouts_alone(requests: lis
         assert (row["class"] == "vendor") == both
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(requests=many_rows(), data=st.data())
 def test_verdict_depends_on_its_own_request_alone(requests: list[dict[str, Any]], data: st.DataObject) -> None:
     """Other traffic changes nothing: a request alone has the verdict that it has among others."""

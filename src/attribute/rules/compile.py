@@ -109,6 +109,10 @@ class Decider:
             Split.UNCLEAR: upstream.is_not_null() & ~exceeds & ~low & ~dominant,
         }
 
+    def splits(self) -> tuple[pl.Expr, ...]:
+        """Return whether each of `Split` holds, in their order: exactly one of them does."""
+        return tuple(self._split[split].alias(split.value) for split in Split)
+
     def holds(self, condition: Condition) -> pl.Expr:
         """Return whether one of the patterns of *condition* holds; never null."""
         column = pl.col(condition.field)
