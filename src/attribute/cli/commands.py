@@ -29,6 +29,9 @@ COMMANDS: Final[dict[str, Entry]] = {
     "analyze": Entry(
         "attribute.cli.analyze:analyze", "Say whose failures the logs show (runs when no command is named)."
     ),
+    "explain": Entry("attribute.cli.explain:explain", "Say why a request, a class or an incident is what it is."),
+    "rules": Entry("attribute.cli.rules:rules", "List, show and check rules; see what a change of them would do."),
+    "calibrate": Entry("attribute.cli.calibrate:calibrate", "Propose limits for each function from logs."),
     "demo": Entry("attribute.cli.demo:demo", "Start a service and a vendor, break them, and check every verdict."),
     "ingest": Entry("attribute.cli.ingest:ingest", "Run the ingest service: serve, tokens, plans, a vendor to fail."),
     "schema": Entry("attribute.cli.schema:schema", "Print the JSON Schema of a record, or of the JSON output."),

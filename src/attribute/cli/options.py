@@ -12,7 +12,7 @@ import click
 from attribute.cli.outputs import Output, OutputType
 from attribute.reports.writers import WRITERS
 
-__all__ = ["AnalysisFlags", "analysis_options", "reading_options"]
+__all__ = ["AnalysisFlags", "analysis_options", "looking_options", "reading_options"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,13 +88,13 @@ _READING = (
     click.option("--strict", is_flag=True, help="Reject records with fields that M1 does not know."),
     click.option("--rejects", metavar="FILE", type=FILE, help="Write every rejected line's place and reason there."),
     click.option("--now", metavar="TIME", help="Take this as the current time."),
-    click.option("--rules", metavar="FILE", type=FILE, help="Rules to use instead of the built-in ones."),
+    click.option("--rules", metavar="FILE", type=FILE, help="Rules of your own, with the built-in ones."),
     click.option("--config", metavar="FILE", type=FILE, help="Read this configuration file and no other."),
     click.option("--isolated", is_flag=True, help="Read no configuration file."),
     click.option("--fingerprint", is_flag=True, help="Hash the input, to show later what was read."),
     click.option("--no-progress", is_flag=True, help="Show no progress on stderr."),
 )
-_SHOWING = (
+_OUTPUTS = (
     click.option(
         "-o",
         "--output",
@@ -106,12 +106,12 @@ _SHOWING = (
     ),
     click.option("--oneline", is_flag=True, help="One line, for a status bar."),
     click.option("-q", "--quiet", count=True, help="The verdict only."),
-    click.option("-v", "--verbose", count=True, help="More rows."),
-    click.option(
-        "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour on the screen."
-    ),
-    click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII alone."),
     click.option("--exit-zero", is_flag=True, help="Exit with 0 where it would be 3 or 4."),
+)
+_LOOKS = (
+    click.option("-v", "--verbose", count=True, help="More rows."),
+    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour on screen."),
+    click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII alone."),
 )
 
 
@@ -121,12 +121,17 @@ def analysis_options(command: Callable[Concatenate[AnalysisFlags, P], R]) -> Cal
 
     The command gets them as one `AnalysisFlags`, its first argument; options of its own follow by name.
     """
-    return _take((*_READING, *_SHOWING), command)
+    return _take((*_READING, *_OUTPUTS, *_LOOKS), command)
 
 
 def reading_options(command: Callable[Concatenate[AnalysisFlags, P], R]) -> Callable[P, R]:
-    """Give a command only the options about what is read; formats and looks are its own matter."""
+    """Give a command only the options about what is read; its output is its own matter."""
     return _take(_READING, command)
+
+
+def looking_options(command: Callable[Concatenate[AnalysisFlags, P], R]) -> Callable[P, R]:
+    """Give a command the options about what is read and how a screen looks; its formats are its own matter."""
+    return _take((*_READING, *_LOOKS), command)
 
 
 def _take(

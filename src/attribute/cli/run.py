@@ -34,7 +34,16 @@ from attribute.reports.writers import writer
 from attribute.rules.catalogue import Catalogue, builtin, parse
 from attribute.rules.thresholds import Limits, Thresholds
 
-__all__ = ["Job", "analyse_and_build", "exit_code_of", "prepare", "read_logs", "write_outputs"]
+__all__ = [
+    "Job",
+    "analyse_and_build",
+    "catalogue_of",
+    "exit_code_of",
+    "find_incidents",
+    "prepare",
+    "read_logs",
+    "write_outputs",
+]
 
 MAX_RULES_BYTES: Final = 2**22
 
@@ -153,7 +162,7 @@ def prepare(flags: AnalysisFlags) -> Job:
         zone=zone,
         now=now,
         window=_window(flags, now, zone),
-        catalogue=_catalogue(config.text("rules")),
+        catalogue=catalogue_of(config.text("rules")),
         thresholds=_thresholds(config),
     )
 
@@ -181,7 +190,13 @@ def _note(flags: AnalysisFlags, *ends: Resolved | None) -> None:
             sys.stderr.write(f"attribute: note: {terminal(end.note)}\n")
 
 
-def _catalogue(path: str | None) -> Catalogue:
+def catalogue_of(path: str | None) -> Catalogue:
+    """
+    Return the built-in rules, with those of a file added where one is named.
+
+    Raises:
+        AttributionError: the file cannot be read, or is no rule file.
+    """
     if path is None:
         return builtin()
     try:

@@ -89,7 +89,7 @@ SETTINGS: Final[Mapping[str, Known]] = MappingProxyType(
                 kind="text",
                 default=None,
                 is_path=True,
-                meaning="A file of rules of your own; none: the built-in ones.",
+                meaning="A file of rules of your own; none: the built-in ones alone.",
             ),
             Known(
                 name="tz", kind="text", default="UTC", meaning="Zone of printed times and of times on the command line."

@@ -1,0 +1,141 @@
+"""`attribute rules`: list, show and check rules, and see what a change would do before it is adopted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from attribute.cli.options import AnalysisFlags, reading_options
+from attribute.m1.errors import AttributionError
+
+if TYPE_CHECKING:
+    from attribute.rules.catalogue import Catalogue
+
+__all__ = ["rules"]
+
+RULES_FILE = click.option(
+    "--rules", metavar="FILE", type=click.Path(), help="Rules of your own, with the built-in ones."
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+
+
+class RulesError(AttributionError):
+    """A rule that is not there, or examples that do not come out."""
+
+    @classmethod
+    def no_such_rule(cls, rule_id: str, known: list[str]) -> RulesError:
+        """Return the error of an id that no rule has."""
+        from difflib import get_close_matches
+
+        close = get_close_matches(rule_id.upper(), known, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(known)}"
+        return cls(f"no rule has the id `{rule_id}`", hint=hint)
+
+    @classmethod
+    def examples_fail(cls, failures: int) -> RulesError:
+        """Return the error of examples that say something else than their rules."""
+        return cls(
+            f"{failures} example{'' if failures == 1 else 's'} did not come out as the file says",
+            hint="an example is a rule's test: mend the one or the other",
+        )
+
+
+@click.group(help="List, show and check rules, and see what a change of them would do.")
+def rules() -> None:
+    """Hold the commands about rules."""
+
+
+def _catalogue(file: str | None) -> Catalogue:
+    from attribute.cli.config import load
+    from attribute.cli.run import catalogue_of
+
+    return catalogue_of(load(flags={"rules": file}).text("rules"))
+
+
+@rules.command("list")
+@RULES_FILE
+@AS_JSON
+def list_(*, rules: str | None, as_json: bool) -> None:
+    """List the rules in the order in which they are asked; the first match decides."""
+    from attribute.reports.rule_pages import list_json, list_text
+
+    catalogue = _catalogue(rules)
+    click.echo(list_json(catalogue) if as_json else list_text(catalogue), nl=False)
+
+
+@rules.command()
+@click.argument("rule_id", metavar="ID")
+@RULES_FILE
+def show(*, rule_id: str, rules: str | None) -> None:
+    """Show one rule: what it asks, why, where it is blind, and its examples."""
+    from attribute.reports.rule_pages import rule_text
+
+    catalogue = _catalogue(rules)
+    rule = catalogue.rule(rule_id) or catalogue.rule(rule_id.upper())
+    if rule is None:
+        raise RulesError.no_such_rule(rule_id, [rule.id for rule in catalogue.rules])
+    click.echo(rule_text(rule, catalogue), nl=False)
+
+
+@rules.command()
+@click.argument("file", type=click.Path())
+def check(*, file: str) -> None:
+    """Check a rule file and every example in it."""
+    from attribute.cli.run import catalogue_of
+    from attribute.reports.escape import terminal
+    from attribute.rules.examples import check_examples
+
+    catalogue = catalogue_of(file)
+    failures = check_examples(catalogue)
+    for failure in failures:
+        click.echo(terminal(str(failure)))
+    if failures:
+        raise RulesError.examples_fail(len(failures))
+    examples = sum(len(rule.examples) for rule in catalogue.rules)
+    click.echo(terminal(f"{file}: version {catalogue.version}, {len(catalogue.rules)} rules, {examples} examples: ok"))
+
+
+@rules.command()
+def fields() -> None:
+    """List the fields that a rule may test, and for what."""
+    from attribute.reports.rule_pages import fields_text
+
+    click.echo(fields_text(), nl=False)
+
+
+@rules.command(
+    epilog="OLD and NEW are rule files, or `builtin`. Nothing is adopted: put the new file into the configuration (key "
+    "`rules`) once its changes are wanted."
+)
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@reading_options
+@click.option(
+    "--examples", type=click.IntRange(0, 100), default=3, show_default=True, help="Requests named per change."
+)
+@AS_JSON
+def diff(flags: AnalysisFlags, *, old: str, new: str, examples: int, as_json: bool) -> None:
+    """Show every verdict on the logs that NEW would change, by count and example."""
+    from dataclasses import replace
+
+    from attribute.cli.outputs import write_output
+    from attribute.cli.run import catalogue_of, prepare, read_logs
+    from attribute.frames import REQUESTS
+    from attribute.reports.rule_pages import diff_json, diff_text
+    from attribute.rules.compile import compile_rules
+    from attribute.rules.diff import diff_verdicts
+
+    catalogues = [catalogue_of(None if name == "builtin" else name) for name in (old, new)]
+    job = prepare(replace(flags, rules=None))
+    # Which requests are incident requests depends on the limits alone, so one reading serves both sides.
+    requests = read_logs(job).verdicts.select(REQUESTS.names())
+    said = [
+        requests.with_columns(*compile_rules(catalogue, job.thresholds).verdict)
+        .select("request_id", "function", "at", "class", "rule", "reason")
+        .collect(engine="streaming")
+        for catalogue in catalogues
+    ]
+    difference = diff_verdicts(said[0], said[1], examples=examples)
+    text = diff_json(difference, *catalogues) if as_json else diff_text(difference, *catalogues, zone=job.zone)
+    write_output([text.encode()], None)

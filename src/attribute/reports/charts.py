@@ -1,0 +1,318 @@
+"""Numbers -> drawings. Every chart stands above a table of the same numbers, so nothing depends on seeing it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from attribute.reports.drawing import Drawing, Legend, Line, Path, Rect, Shape, Text
+from attribute.reports.escape import fit, visible
+from attribute.rules.words import CLASSES
+
+__all__ = ["HEAT_LEVELS", "Mark", "QuantileRow", "Stack", "compact", "heat", "heat_level", "quantiles", "stacked"]
+
+WIDTH: Final = 720
+HEAT_LEVELS: Final = 5
+_LEFT, _RIGHT, _BOTTOM = 46, 14, 34
+_CHARACTER: Final = 6.3
+"""About how wide a character of a label is at size 11."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment on a timeline: how far along it (0 to 1), and what happened."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """
+    What a stacked chart shows.
+
+    Attributes:
+        id: of the drawing.
+        title: of the drawing.
+        description: of the drawing.
+        labels: of the bins; an empty one is not written.
+        by_class: a value per bin; None: nothing was seen at all, which is not 0.
+        unit: what the values count, for the axis.
+        band: what is usual, from and to.
+        shade: stretches to shade, from and to, each 0 to 1.
+        marks: moments.
+        ghost: values to compare the totals with, as a line.
+        ghost_label: what that line is.
+    """
+
+    id: str
+    title: str
+    description: str
+    labels: Sequence[str]
+    by_class: Mapping[str, Sequence[float | None]]
+    unit: str
+    band: tuple[float, float] | None = None
+    shade: Sequence[tuple[float, float]] = ()
+    marks: Sequence[Mark] = ()
+    ghost: Sequence[float | None] = field(default=())
+    ghost_label: str = ""
+
+
+def stacked(data: Stack) -> Drawing:
+    """Draw bars over time, one above the other by class, with what is usual behind them."""
+    bins = len(data.labels)
+    top_of_plot = 44 + 14 * len(_staggered(data.marks)[1])
+    height = top_of_plot + 170 + _BOTTOM
+    base = height - _BOTTOM
+    width = WIDTH - _LEFT - _RIGHT
+    totals = [sum(values[n] or 0 for values in data.by_class.values()) for n in range(bins)]
+    highest = max([*totals, *(value or 0 for value in data.ghost), *(data.band or ()), 0])
+    ceiling, step = _scale(highest)
+
+    def y(value: float) -> float:
+        return base - (base - top_of_plot) * value / ceiling
+
+    shapes: list[Shape] = [Rect(_LEFT, top_of_plot, width, base - top_of_plot, "plot")]
+    shapes += [
+        Rect(_LEFT + width * start, top_of_plot, width * (end - start), base - top_of_plot, "shade")
+        for start, end in data.shade
+    ]
+    if data.band is not None:
+        low, high = data.band
+        shapes.append(Rect(_LEFT, y(high), width, max(y(low) - y(high), 2), "band"))
+    shapes += _value_axis(step, ceiling, y)
+    shapes += _bars(data, base, y, width / max(bins, 1))
+    if any(value is not None for value in data.ghost):
+        shapes += _ghost(data.ghost, y, width / max(bins, 1))
+    shapes += _marks(data.marks, top_of_plot, base, width)
+    shapes.append(Line(_LEFT, base, _LEFT + width, base, "axis"))
+    shapes += _bin_labels(data.labels, base, width)
+    shapes += _legend(data)
+    shapes.append(Text(WIDTH - _RIGHT, 14, data.unit, "muted", "end"))
+    return Drawing(
+        id=data.id,
+        width=WIDTH,
+        height=height,
+        title=data.title,
+        description=data.description,
+        shapes=tuple(shapes),
+    )
+
+
+def _value_axis(step: float, ceiling: float, y: Callable[[float], float]) -> list[Shape]:
+    shapes: list[Shape] = []
+    for number in range(round(ceiling / step) + 1):
+        value = number * step
+        if number:
+            shapes.append(Line(_LEFT, y(value), WIDTH - _RIGHT, y(value), "grid"))
+        shapes.append(Text(_LEFT - 6, y(value) + 4, compact(value), "muted", "end"))
+    return shapes
+
+
+def _bars(data: Stack, base: float, y: Callable[[float], float], slot: float) -> list[Shape]:
+    gap = min(2.0, slot * 0.2) if slot > 3 else 0.0
+    shapes: list[Shape] = []
+    for number in range(len(data.labels)):
+        left = _LEFT + slot * number + gap / 2
+        if all(data.by_class[class_][number] is None for class_ in CLASSES):
+            shapes.append(Rect(left, base - 4, slot - gap, 4, "gap"))
+            continue
+        below = 0.0
+        for class_ in CLASSES:
+            value = data.by_class[class_][number] or 0
+            if value:
+                shapes.append(Rect(left, y(below + value), slot - gap, y(below) - y(below + value), class_.value))
+                below += value
+    return shapes
+
+
+def _ghost(values: Sequence[float | None], y: Callable[[float], float], slot: float) -> list[Shape]:
+    points: list[tuple[float, float]] = []
+    shapes: list[Shape] = []
+    for number, value in enumerate([*values, None]):
+        if value is None:
+            if points:
+                shapes.append(Path(tuple(points), "ghost"))
+            points = []
+            continue
+        points += [(_LEFT + slot * number, y(value)), (_LEFT + slot * (number + 1), y(value))]
+    return shapes
+
+
+def _staggered(marks: Sequence[Mark]) -> tuple[list[int], list[float]]:
+    """Return the row of each mark's label, and where each row is taken up to: labels never overlap."""
+    rows: list[int] = []
+    taken: list[float] = []
+    for mark in marks:
+        left, right = _label_span(mark)
+        row = next((n for n, until in enumerate(taken) if until <= left), len(taken))
+        if row == len(taken):
+            taken.append(right)
+        taken[row] = right
+        rows.append(row)
+    return rows, taken
+
+
+def _label_span(mark: Mark) -> tuple[float, float]:
+    at, wide = mark.at * (WIDTH - _LEFT - _RIGHT), len(mark.label) * _CHARACTER + 10
+    return (at - wide, at) if mark.at > 0.5 else (at, at + wide)
+
+
+def _marks(marks: Sequence[Mark], top: float, base: float, width: float) -> list[Shape]:
+    shapes: list[Shape] = []
+    for mark, row in zip(marks, _staggered(marks)[0], strict=True):
+        x = _LEFT + width * mark.at
+        label_y = top - 6 - 14 * row
+        shapes.append(Line(x, label_y - 9, x, base, "mark"))
+        late = mark.at > 0.5
+        shapes.append(Text(x - 4 if late else x + 4, label_y, mark.label, "ink", "end" if late else "start"))
+    return shapes
+
+
+def _bin_labels(labels: Sequence[str], base: float, width: float) -> list[Shape]:
+    slot = width / max(len(labels), 1)
+    shapes: list[Shape] = []
+    written_until = -math.inf
+    for number, label in enumerate(labels):
+        middle = _LEFT + slot * (number + 0.5)
+        half = len(label) * _CHARACTER / 2
+        middle = min(max(middle, half + 1), WIDTH - half - 1)
+        if not label or middle - half < written_until + 8:
+            continue
+        shapes.append(Text(middle, base + 16, label, "muted", "middle"))
+        written_until = middle + half
+    return shapes
+
+
+def _legend(data: Stack) -> list[Shape]:
+    shapes: list[Shape] = []
+    x: float = _LEFT
+    entries = [(class_.value, class_.value) for class_ in CLASSES]
+    if data.band is not None:
+        entries.append(("band", "usual"))
+    if data.shade:
+        entries.append(("shade", "incident"))
+    if any(value is not None for value in data.ghost):
+        entries.append(("ghost", data.ghost_label))
+    for role, name in entries:
+        shapes.append(Legend(x, 5, role, name))
+        x += 16 + len(name) * _CHARACTER + 12
+    return shapes
+
+
+def _scale(highest: float) -> tuple[float, float]:
+    """Return the top of an axis that has room for *highest*, and the step between its lines."""
+    if highest <= 0:
+        return 1.0, 1.0
+    rough = highest / 4
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    return math.ceil(highest / step - 1e-9) * step, step
+
+
+def compact(value: float) -> str:
+    """
+    Return a number in at most four characters or so.
+
+    >>> [compact(number) for number in (0, 7, 999, 1000, 1250, 12_345, 1_200_000, 0.5)]
+    ['0', '7', '999', '1k', '1.3k', '12k', '1.2M', '0.5']
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size * 0.99995:
+            shown = f"{value / size:.1f}" if value < size * 9.95 else f"{value / size:.0f}"
+            return shown.removesuffix(".0") + letter
+    return f"{value:.2f}".rstrip("0").rstrip(".") or "0"
+
+
+# -- heat tables -------------------------------------------------------------------------------------------------------
+
+
+def heat_level(value: float | None, highest: float) -> int:
+    """Return how strongly to colour a cell, 0 (nothing) to `HEAT_LEVELS`: by the square root, so that little shows."""
+    if not value or highest <= 0:
+        return 0
+    return max(1, math.ceil(HEAT_LEVELS * math.sqrt(value / highest) - 1e-9))
+
+
+def heat(
+    *,
+    id_: str,
+    title: str,
+    description: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+) -> Drawing:
+    """Draw a number in every cell, on a ground the stronger the larger it is; None is an empty cell."""
+    label = min(max([len(visible(row)) for row in rows] + [4]), 26) * _CHARACTER + 12
+    cell = (WIDTH - label - 4) / max(len(columns), 1)
+    cell = min(cell, 110.0)
+    tall = 24
+    highest = max((value or 0 for line in values for value in line), default=0)
+    shapes: list[Shape] = []
+    for n, column in enumerate(columns):
+        room = max(int(cell / _CHARACTER), 2)
+        shapes.append(Text(label + cell * (n + 0.5), 16, fit(visible(column), room), "muted", "middle"))
+    for r, row in enumerate(rows):
+        y = 24 + tall * r
+        shapes.append(Text(label - 8, y + 16, fit(visible(row), 26), "ink", "end"))
+        for c, value in enumerate(values[r]):
+            x = label + cell * c
+            level = heat_level(value, highest)
+            shapes.append(Rect(x + 0.5, y + 0.5, cell - 1, tall - 1, f"heat{level}" if value is not None else "empty"))
+            if value is not None:
+                size = 11 if cell >= 34 else 9
+                shapes.append(Text(x + cell / 2, y + 16, compact(value), f"on-heat{level}", "middle", size))
+    height = 24 + tall * len(rows) + 4
+    return Drawing(id=id_, width=WIDTH, height=height, title=title, description=description, shapes=tuple(shapes))
+
+
+# -- quantiles ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantileRow:
+    """Quantiles in ms of one measure in one stretch of time; None: no such request."""
+
+    group: str
+    label: str
+    role: str
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+def quantiles(rows: Sequence[QuantileRow], *, id_: str, title: str, description: str) -> Drawing:
+    """Draw p50 to p99 of each row as a bar on one logarithmic axis; p95 is a tick on it."""
+    left, right, tall, head = 142, 150, 24, 26
+    width = WIDTH - left - right
+    highest = max([row.p99_ms or 0 for row in rows] + [10.0])
+    decades = max(math.ceil(math.log10(highest)), 1)
+    base = head + tall * len(rows)
+
+    def x(value: float) -> float:
+        return left + width * math.log10(max(value, 1)) / decades
+
+    shapes: list[Shape] = [Rect(left, head, width, base - head, "plot")]
+    for decade in range(decades + 1):
+        shapes.append(Line(x(10**decade), head, x(10**decade), base, "grid"))
+        shapes.append(Text(x(10**decade), base + 16, f"{compact(10**decade)} ms", "muted", "middle"))
+    for number, row in enumerate(rows):
+        y = head + tall * number + tall / 2
+        if number == 0 or rows[number - 1].group != row.group:
+            shapes.append(Text(4, y + 4, row.group, "strong"))
+            if number:
+                shapes.append(Line(4, y - tall / 2, WIDTH - 4, y - tall / 2, "grid"))
+        shapes.append(Text(left - 8, y + 4, row.label, "ink", "end"))
+        if row.p50_ms is None or row.p95_ms is None or row.p99_ms is None:
+            shapes.append(Text(left + 6, y + 4, "no such request", "muted"))
+            continue
+        shapes.append(Rect(x(row.p50_ms), y - 5, max(x(row.p99_ms) - x(row.p50_ms), 2), 10, row.role))
+        shapes.append(Line(x(row.p95_ms), y - 8, x(row.p95_ms), y + 8, "tick"))
+        words = " / ".join(compact(value) for value in (row.p50_ms, row.p95_ms, row.p99_ms))
+        shapes.append(Text(WIDTH - 6, y + 4, words, "ink", "end"))
+    shapes.append(Text(left, 14, "bar: p50 to p99, tick: p95", "muted"))
+    shapes.append(Text(WIDTH - 6, 14, "p50 / p95 / p99 ms", "muted", "end"))
+    return Drawing(id=id_, width=WIDTH, height=base + 26, title=title, description=description, shapes=tuple(shapes))
