@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 from uuid import uuid4
 
@@ -49,6 +50,12 @@ PLAN_TIMEOUTS: Final = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_trans
 NEXT_TICKET: Final = """
 SELECT (epoch / 2) * 2 + 1, nextval('ticket') FROM device WHERE device_id = :device_id
 """
+RENUMBER: Final = (
+    "SELECT setval(pg_get_serial_sequence('plan', 'plan_id'), greatest(1, (SELECT max(plan_id) FROM plan)))",
+    "SELECT setval(pg_get_serial_sequence('delivery', 'delivery_id'), coalesce(max(delivery_id), 1)) FROM delivery",
+    "SELECT setval(pg_get_serial_sequence('ledger', 'ledger_id'), greatest(1, (SELECT max(ledger_id) FROM ledger)))",
+    "SELECT setval('ticket', greatest(1, (SELECT max(last_ticket) FROM device)))",
+)
 MAX_ATTEMPTS: Final = 3
 LATE_BY_OTHERS: Final = (pg.DeadlockDetected, pg.SerializationFailure)
 _MEANING: Final[tuple[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str, int | Literal["timeout"]], ...]] = (
@@ -134,6 +141,7 @@ class PostgresStore(RelationalStore):
     """
 
     kind: ClassVar[Literal["sqlite", "postgres", "vendor"]] = "postgres"
+    rejections = (psycopg.IntegrityError, psycopg.DataError)
 
     def __init__(
         self,
@@ -199,13 +207,28 @@ class PostgresStore(RelationalStore):
         except migrations.ChangedMigration as changed:
             raise StoreNotOpenedError.changed_migration(self._where, changed.number) from changed
 
-    def migrate(self, *, at_us: int) -> int:
-        """Apply the missing schema steps in one transaction; for `attribute ingest apply` alone."""
-        with self.planning() as tx:
-            missing = self._missing(tx)
-            self._apply_steps(tx, missing, at_us=at_us)
-        self._version = len(self.steps)
-        return len(missing)
+    def migrate_in(self, tx: Transaction, *, at_us: int) -> None:
+        """Apply the missing schema steps; for `attribute ingest apply` alone."""
+        assert isinstance(tx, PostgresTransaction)
+        self._apply_steps(tx, self._missing(tx), at_us=at_us)
+
+    def migrated(self) -> None:
+        """Take note of the schema version."""
+        with self.reading() as tx:
+            self._version = int(tx.rows("SELECT max(number) FROM migration")[0][0])
+
+    def renumber(self, tx: Transaction) -> None:
+        """Set the sequences to go on after the greatest number."""
+        for statement in RENUMBER:
+            tx.rows(statement)
+
+    def backup(self, target: Path) -> bool:  # noqa: ARG002 - a server's backups are its operator's
+        """No copy is made here: `pg_dump` or the server's archive is the operator's duty."""
+        return False
+
+    def damage(self) -> list[str]:
+        """PostgreSQL has no check of its own that a client may run."""
+        return []
 
     @staticmethod
     def _apply_steps(tx: PostgresTransaction, steps: tuple[migrations.Migration, ...], *, at_us: int) -> None:

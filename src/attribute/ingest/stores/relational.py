@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from attribute.ingest.model import (
@@ -26,6 +27,7 @@ from attribute.ingest.model import (
 from attribute.ingest.stores import access, seals
 from attribute.ingest.stores.dump import dump_digest
 from attribute.ingest.stores.ledger import Accepted, accept
+from attribute.ingest.stores.migrations import Migration
 from attribute.ingest.stores.reads import SnapshotReads
 from attribute.ingest.stores.transaction import Transaction, number, one
 
@@ -36,6 +38,8 @@ class RelationalStore(ABC):
     """A store over one database; `attribute.ingest.stores.interface.Store` says what its methods promise."""
 
     kind: ClassVar[Literal["sqlite", "postgres", "vendor"]]
+    rejections: ClassVar[tuple[type[Exception], ...]]
+    """What the database raises for a row that contradicts its tables; from a replayed file that is dirty input."""
 
     def __init__(self) -> None:
         self._keys_in_flight: set[tuple[str, str]] = set()
@@ -62,6 +66,30 @@ class RelationalStore(ABC):
     @abstractmethod
     def schema_version(self) -> int:
         """The number of the last migration."""
+
+    @abstractmethod
+    def missing_steps(self) -> tuple[Migration, ...]:
+        """Schema steps that are not applied yet."""
+
+    @abstractmethod
+    def migrate_in(self, tx: Transaction, *, at_us: int) -> None:
+        """Apply the missing schema steps inside a plan's transaction."""
+
+    @abstractmethod
+    def migrated(self) -> None:
+        """The plan's transaction is committed: take note of the schema version."""
+
+    @abstractmethod
+    def renumber(self, tx: Transaction) -> None:
+        """Rows were put in with numbers of their own: go on after the greatest."""
+
+    @abstractmethod
+    def backup(self, target: Path) -> bool:
+        """Write a whole, checked copy to a new file; False where that is somebody else's duty."""
+
+    @abstractmethod
+    def damage(self) -> list[str]:
+        """What the database's own integrity check finds wrong."""
 
     @abstractmethod
     def close(self) -> None:

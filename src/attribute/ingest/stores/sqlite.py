@@ -27,7 +27,7 @@ from attribute.ingest.stores import access, migrations, sqlite_file
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.errors import StoreNotOpenedError
 from attribute.ingest.stores.relational import RelationalStore
-from attribute.ingest.stores.transaction import Row, Value
+from attribute.ingest.stores.transaction import Row, Transaction, Value
 
 PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -112,6 +112,7 @@ class SqliteStore(RelationalStore):
     """
 
     kind: ClassVar[Literal["sqlite", "postgres", "vendor"]] = "sqlite"
+    rejections = (sqlite3.IntegrityError, OverflowError)
 
     def __init__(
         self,
@@ -209,13 +210,14 @@ class SqliteStore(RelationalStore):
         except migrations.ChangedMigration as changed:
             raise StoreNotOpenedError.changed_migration(str(self.path), changed.number) from changed
 
-    def migrate(self, *, at_us: int) -> int:
-        """Apply the missing schema steps in one transaction; for `attribute ingest apply` alone."""
-        with self.planning():
-            missing = self.missing_steps()
-            self._apply_steps(missing, at_us=at_us)
-        self._version = len(self.steps)
-        return len(missing)
+    def migrate_in(self, tx: Transaction, *, at_us: int) -> None:  # noqa: ARG002 - the writer's transaction is the only one
+        """Apply the missing schema steps; for `attribute ingest apply` alone."""
+        self._apply_steps(self.missing_steps(), at_us=at_us)
+
+    def migrated(self) -> None:
+        """Take note of the schema version."""
+        with self._turn:
+            self._version = self._user_version()
 
     def _apply_steps(self, steps: tuple[migrations.Migration, ...], *, at_us: int) -> None:
         self._writer.execute(migrations.MIGRATION_TABLE)
@@ -350,7 +352,20 @@ class SqliteStore(RelationalStore):
         wal = self.path.with_name(self.path.name + "-wal")
         return wal.stat().st_size if wal.exists() else 0
 
-    def backup(self, target: Path) -> None:
+    def renumber(self, tx: Transaction) -> None:
+        """SQLite goes on after the greatest number by itself; tickets are counted here."""
+        last = int(tx.rows("SELECT coalesce(max(last_ticket), 0) FROM device")[0][0])
+        with self._keys_lock:
+            self._last_ticket = max(self._last_ticket, last)
+
+    def damage(self) -> list[str]:
+        """What SQLite's own checks find wrong."""
+        with self.reading() as tx:
+            found = [str(row[0]) for row in tx.rows("PRAGMA integrity_check(20)")]
+            strays = [f"a row of {row[0]} refers to nothing" for row in tx.rows("PRAGMA foreign_key_check")]
+        return [*(text for text in found if text != "ok"), *strays[:20]]
+
+    def backup(self, target: Path) -> bool:
         """
         Write a whole, checked copy of the database to a file that is not there yet.
 
@@ -366,6 +381,7 @@ class SqliteStore(RelationalStore):
                 raise StoreNotOpenedError.damaged(str(target))
         finally:
             copy.close()
+        return True
 
 
 def _since(started: float) -> float:

@@ -40,13 +40,13 @@ CREATE TABLE plan (
   sha256         text NOT NULL UNIQUE CHECK (length(sha256) = 64),
   kind           text NOT NULL,
   document       text NOT NULL,
-  state          text NOT NULL CHECK (state IN ('applying', 'applied', 'rolling_back', 'rolled_back', 'failed')),
+  state          text NOT NULL CHECK (state IN ('applying', 'applied', 'rolled_back')),
   chunks_done    bigint NOT NULL DEFAULT 0,
   chunk_count    bigint NOT NULL,
   started_at_us  bigint NOT NULL,
   finished_at_us bigint
 );
-CREATE UNIQUE INDEX plan_one_at_a_time ON plan ((1)) WHERE state IN ('applying', 'rolling_back');
+CREATE UNIQUE INDEX plan_one_at_a_time ON plan ((1)) WHERE state = 'applying';
 
 CREATE TABLE plan_void (
   plan_id      bigint PRIMARY KEY REFERENCES plan,
@@ -89,6 +89,7 @@ CREATE TABLE ledger (
   plan_id     bigint REFERENCES plan
 );
 CREATE UNIQUE INDEX ledger_by_order ON ledger (device_id, epoch, seq, sub, fix);
+CREATE INDEX ledger_by_key ON ledger (device_id, slot, source, model);
 
 CREATE TABLE archived (
   delivery_id bigint NOT NULL REFERENCES delivery,
@@ -158,6 +159,11 @@ CREATE TABLE rule (
 CREATE TABLE active_rule (
   only_row integer PRIMARY KEY CHECK (only_row = 1),
   version  bigint NOT NULL
+);
+
+-- Always empty here: a records vendor stands behind an SQLite ledger.
+CREATE TABLE vendor_pending (
+  ledger_id bigint PRIMARY KEY REFERENCES ledger
 );
 
 CREATE SEQUENCE ticket;

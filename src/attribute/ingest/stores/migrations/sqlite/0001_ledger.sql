@@ -41,13 +41,13 @@ CREATE TABLE plan (
   sha256         TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),
   kind           TEXT NOT NULL,
   document       TEXT NOT NULL,
-  state          TEXT NOT NULL CHECK (state IN ('applying', 'applied', 'rolling_back', 'rolled_back', 'failed')),
+  state          TEXT NOT NULL CHECK (state IN ('applying', 'applied', 'rolled_back')),
   chunks_done    INTEGER NOT NULL DEFAULT 0,
   chunk_count    INTEGER NOT NULL,
   started_at_us  INTEGER NOT NULL,
   finished_at_us INTEGER
 ) STRICT;
-CREATE UNIQUE INDEX plan_one_at_a_time ON plan ((1)) WHERE state IN ('applying', 'rolling_back');
+CREATE UNIQUE INDEX plan_one_at_a_time ON plan ((1)) WHERE state = 'applying';
 
 CREATE TABLE plan_void (
   plan_id      INTEGER PRIMARY KEY REFERENCES plan,
@@ -91,6 +91,7 @@ CREATE TABLE ledger (
   plan_id     INTEGER REFERENCES plan
 ) STRICT;
 CREATE UNIQUE INDEX ledger_by_order ON ledger (device_id, epoch, seq, sub, fix);
+CREATE INDEX ledger_by_key ON ledger (device_id, slot, source, model);
 
 -- Ledger rows that a retention plan moved into an archive file, so that what a delivery counted stays accountable.
 CREATE TABLE archived (

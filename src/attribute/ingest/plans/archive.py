@@ -1,0 +1,119 @@
+"""Ledger rows that decide nothing any more, in a compressed file that proves itself by its hash."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from attribute.ingest.model import SLOTS_PER_DAY
+from attribute.ingest.plans.document import CHUNK, Plan, PlanKind, day_name
+from attribute.ingest.plans.errors import PlanError
+from attribute.ingest.plans.make import BYTES_PER_ROW, KEYS_PER_SECOND, make_plan
+from attribute.ingest.stores import dump
+from attribute.ingest.stores.relational import RelationalStore
+from attribute.ingest.stores.transaction import Row
+
+ARCHIVABLE: Final = """
+SELECT l.ledger_id, l.delivery_id, l.device_id, l.source, l.model, l.slot, l.t_in, l.t_cached, l.t_out, l.t_reason,
+       l.t_total, l.epoch, l.seq, l.sub, l.fix, l.plan_id, d.user_id
+  FROM ledger l JOIN device d ON d.device_id = l.device_id
+ WHERE l.slot < :before
+   AND l.delivery_id <= (SELECT coalesce(max(last_delivery_id), 0) FROM seal)
+   AND NOT EXISTS (SELECT 1 FROM vendor_pending p WHERE p.ledger_id = l.ledger_id)
+   AND EXISTS (SELECT 1 FROM ledger n
+                WHERE n.device_id = l.device_id AND n.slot = l.slot AND n.source = l.source AND n.model = l.model
+                  AND n.plan_id IS NULL AND (n.epoch, n.seq, n.sub, n.fix) > (l.epoch, l.seq, l.sub, l.fix))
+ ORDER BY l.ledger_id
+"""
+INSERT_BACK: Final = """
+INSERT INTO ledger (ledger_id, delivery_id, device_id, source, model, slot, t_in, t_cached, t_out, t_reason, t_total,
+                    epoch, seq, sub, fix, plan_id)
+VALUES (:c0, :c1, :c2, :c3, :c4, :c5, :c6, :c7, :c8, :c9, :c10, :c11, :c12, :c13, :c14, :c15)
+ON CONFLICT DO NOTHING
+"""
+
+
+class ArchivedRow(NamedTuple):
+    """One ledger row as archived: its columns, and whose it was."""
+
+    columns: tuple[Any, ...]
+    user_id: str
+
+    @property
+    def staged(self) -> Row:
+        """As a row of the staging table."""
+        return (self.columns[0], self.user_id, *self.columns[2:15])
+
+
+class ArchiveReader:
+    """Reads an archive front to back; asking for an earlier chunk starts over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        hashed = sha256()
+        try:
+            with path.open("rb") as file:
+                while piece := file.read(1 << 20):
+                    hashed.update(piece)
+        except OSError as error:
+            raise PlanError.needs_archive("cannot be read") from error
+        self.sha256 = hashed.hexdigest()
+        self._rows = self.rows()
+        self._next = 0
+
+    def rows(self) -> Iterator[ArchivedRow]:
+        """Every row."""
+        with gzip.open(self._path, "rb") as file:
+            for line in file:
+                table, *columns, user_id = orjson.loads(line)
+                if table != "ledger" or len(columns) != 16:
+                    raise PlanError.needs_archive("holds something else than ledger rows")
+                yield ArchivedRow(tuple(columns), user_id)
+
+    def chunk(self, step: int) -> list[ArchivedRow]:
+        """The rows of one step."""
+        if step < self._next:
+            self._rows, self._next = self.rows(), 0
+        for _ in islice(self._rows, (step - self._next) * CHUNK):
+            pass
+        self._next = step + 1
+        return list(islice(self._rows, CHUNK))
+
+
+def plan_retention(
+    store: RelationalStore, archive: Path, *, before_day: int, reason: str, now_us: int, allow_empty: bool = False
+) -> Plan:
+    """
+    Write an archive of the sealed ledger rows before a day that a later client row outranks, and plan their removal.
+
+    Facts do not depend on such rows, whatever is voided later. Nothing is removed here.
+
+    Raises:
+        PlanError: there are none; FileExistsError: the archive's file exists.
+    """
+    count = 0
+    with store.reading() as tx:
+        with archive.open("xb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
+            for row in tx.stream(ARCHIVABLE, before=before_day * SLOTS_PER_DAY):
+                file.write(dump.line("ledger", row))
+                count += 1
+        if not count and not allow_empty:
+            archive.unlink()
+            raise PlanError.empty()
+        return make_plan(
+            store, tx, PlanKind.RETENTION, reason=reason, now_us=now_us,
+            scope={"before": day_name(before_day), "rows": count},
+            details={"rows": count, "sha256": ArchiveReader(archive).sha256},
+            expect={"ledger_rows_removed": count},
+            checks=("every archived row is in the ledger", "every archived row is outranked by a client's"),
+            inverse="put the archived rows back",
+            estimate={
+                "steps": -(-count // CHUNK), "seconds": 1 + count // KEYS_PER_SECOND, "bytes": count * BYTES_PER_ROW
+            },
+        )  # fmt: skip

@@ -1,0 +1,135 @@
+"""Undoing a plan, in one transaction: either all of it is undone or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from attribute.ingest.plans import apply_others
+from attribute.ingest.plans.archive import INSERT_BACK, ArchiveReader
+from attribute.ingest.plans.document import CHUNK, Plan, PlanKind
+from attribute.ingest.plans.errors import PlanError
+from attribute.ingest.stores import statements as sql
+from attribute.ingest.stores.relational import RelationalStore
+from attribute.ingest.stores.transaction import Transaction, number, one, recompute_touched
+
+FIND: Final = "SELECT document, state FROM plan WHERE plan_id = :plan_id"
+UNDONE: Final = "UPDATE plan SET state = 'rolled_back', finished_at_us = :at_us WHERE plan_id = :plan_id"
+OWN_ROWS: Final = """
+SELECT l.ledger_id, d.user_id, l.device_id, l.source, l.model, l.slot, l.t_in, l.t_cached, l.t_out, l.t_reason,
+       l.t_total, l.epoch, l.seq, l.sub, l.fix
+  FROM ledger l JOIN device d ON d.device_id = l.device_id
+ WHERE l.plan_id = :plan_id ORDER BY l.ledger_id
+"""
+NEWER: Final = """
+SELECT b.device_id, b.source, b.model, b.slot
+  FROM batch b JOIN fact f ON f.user_id = b.user_id AND f.slot = b.slot AND f.source = b.source AND f.model = b.model
+                          AND f.device_id = b.device_id
+ WHERE (f.epoch, f.seq, f.sub, f.fix) > (b.epoch, b.seq, b.sub, b.fix)
+ ORDER BY b.device_id, b.source, b.model, b.slot
+"""
+
+
+class RolledBack(NamedTuple):
+    """
+    What a rollback came to.
+
+    Attributes:
+        kind: what sort of plan it was.
+        keys: how many keys were recomputed.
+        newer: those of them that a client has asserted since; they keep what it said.
+    """
+
+    plan_id: int
+    kind: PlanKind
+    keys: int
+    newer: tuple[tuple[str, str, str, int], ...]
+
+
+def rollback(store: RelationalStore, plan_id: int, *, now_us: int, archive: Path | None = None) -> RolledBack:
+    """
+    Undo a plan that was applied, or was being applied.
+
+    Args:
+        store: where it was applied.
+        plan_id: its number.
+        now_us: for the record.
+        archive: for a retention plan, the file that holds the rows.
+
+    Raises:
+        PlanError: there is no such plan, or it cannot be undone (any more). Nothing was changed.
+    """
+    reader = None if archive is None else ArchiveReader(archive)
+    with store.planning() as tx:
+        found = one(tx, FIND, plan_id=plan_id)
+        if found is None:
+            raise PlanError.no_such_plan(plan_id)
+        if found[1] == "rolled_back":
+            raise PlanError.already(plan_id, "rolled back")
+        plan = Plan.from_bytes(str(found[0]).encode())
+        keys = 0
+        newer: list[tuple[str, str, str, int]] = []
+        match plan.kind:
+            case PlanKind.BACKFILL | PlanKind.CORRECT:
+                keys, newer = _void(tx, plan_id, now_us)
+            case PlanKind.RULE:
+                _point_back(tx, plan, plan_id, state=found[1])
+            case PlanKind.REBUILD:
+                _switch_back(tx, plan, plan_id, state=found[1])
+            case PlanKind.RETENTION:
+                keys = _put_back(tx, plan, plan_id, reader)
+            case PlanKind.SCHEMA:
+                if found[1] != "applying":
+                    raise PlanError.not_undone(plan_id, "schema steps only go forward")
+        tx.run(UNDONE, plan_id=plan_id, at_us=now_us)
+    store.after_plan()
+    return RolledBack(plan_id, plan.kind, keys, tuple(newer))
+
+
+def _void(tx: Transaction, plan_id: int, now_us: int) -> tuple[int, list[tuple[str, str, str, int]]]:
+    tx.run("INSERT INTO plan_void (plan_id, voided_at_us) VALUES (:plan_id, :at_us)", plan_id=plan_id, at_us=now_us)
+    rows = tx.rows(OWN_ROWS, plan_id=plan_id)
+    newer: list[tuple[Any, ...]] = []
+    for first in range(0, len(rows), CHUNK):
+        tx.fill("batch", rows[first : first + CHUNK])
+        newer += tx.rows(NEWER)
+        tx.run(sql.FORGET_FACTS)
+        tx.run(sql.RECALL_FACTS)
+        recompute_touched(tx)
+        tx.run(sql.DROP_EMPTY_GROUPS)
+    return len(rows), [(str(device), str(source), str(model), int(slot)) for device, source, model, slot in newer]
+
+
+def _point_back(tx: Transaction, plan: Plan, plan_id: int, *, state: str) -> None:
+    current = number(tx, "SELECT version FROM active_rule")
+    if state == "applying" and current == plan.base.rule:
+        return
+    if current != plan.details["version"]:
+        raise PlanError.not_undone(plan_id, f"version {current} of the rule is in force by now")
+    apply_others.point_rule(tx, plan.base.rule)
+
+
+def _switch_back(tx: Transaction, plan: Plan, plan_id: int, *, state: str) -> None:
+    if state == "applying":
+        apply_others.forget_building(tx)
+        return
+    current = one(tx, "SELECT plan_id FROM gen WHERE state = 'active'")
+    if current is None or current[0] != plan_id:
+        raise PlanError.not_undone(plan_id, "another generation is in force by now")
+    apply_others.rebuild_in_place(tx, plan.base.generation)
+    apply_others.put_in_force(tx, plan.base.generation)
+
+
+def _put_back(tx: Transaction, plan: Plan, plan_id: int, archive: ArchiveReader | None) -> int:
+    apply_others.refuse_other_archive(plan, archive)
+    assert archive is not None
+    removed = number(
+        tx, "SELECT CAST(coalesce(sum(row_count), 0) AS BIGINT) FROM archived WHERE plan_id = :plan_id", plan_id=plan_id
+    )
+    back = 0
+    for row in archive.rows():
+        back += tx.run(INSERT_BACK, **{f"c{index}": value for index, value in enumerate(row.columns)})
+    if back != removed:
+        raise PlanError.not_undone(plan_id, "some of its rows were sent again since")
+    tx.run("DELETE FROM archived WHERE plan_id = :plan_id", plan_id=plan_id)
+    return back
