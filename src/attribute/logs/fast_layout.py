@@ -37,7 +37,7 @@ _MEMBER: Final = re.compile(
 )
 _SECONDS: Final = 19  # characters of `2026-11-16T00:00:00`
 _MAX_MEMBERS: Final = 64
-_SAMPLED: Final = 256
+_SAMPLED: Final = 24
 
 
 class Reading(StrEnum):
@@ -100,10 +100,25 @@ class Layout:
         """Keys and white space; how the columns are read is not part of it."""
         return tuple((column.key, column.before, column.after) for column in self.columns)
 
+    def fitting(self, lines: Sequence[bytes]) -> list[int]:
+        """Give the places of the lines that have as many pieces as the layout, and are UTF-8."""
+        commas = len(self.columns) - 1
+        return [
+            at for at, line in enumerate(lines) if line.count(b",") == commas and (line.isascii() or _is_utf_8(line))
+        ]
+
     @property
     def unknown_names(self) -> tuple[str, ...]:
         """The keys that are no M1 fields."""
         return tuple(column.key for column in self.columns if column.field is None)
+
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 _FIELD_OF: Final = {field.name: field for field in FIELDS}
@@ -181,6 +196,6 @@ def _column(piece: _Piece, seen: list[str]) -> Column:
     elif field is not None and field.kind is Kind.MILLISECONDS:
         long = sum("." in value or len(value) > 6 for value in seen)
         reading = Reading.EACH if 2 * long > len(seen) else Reading.DISTINCT
-    elif len(seen) >= 32 and 2 * len(set(seen)) > len(seen):
+    elif len(seen) >= 16 and 2 * len(set(seen)) > len(seen):
         reading = Reading.EACH
     return Column(key=key, field=field, before=before, after=after, reading=reading)

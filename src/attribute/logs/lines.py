@@ -26,6 +26,7 @@ MAX_LAYOUTS: Final = 4
 
 _WORTH_SHARE: Final = 0.25
 _SAMPLED: Final = 256
+_SAMPLED_LEFT: Final = 64
 _SAMPLED_BYTES: Final = 1024**2
 
 
@@ -128,33 +129,44 @@ class _FastRun:
 
     def _sample(self) -> list[bytes]:
         if self._lines is not None:
-            return self._lines[:_SAMPLED]
+            return self._lines[:_SAMPLED_LEFT]
         sample = self._body[:_SAMPLED_BYTES].split(b"\n", _SAMPLED)
         sample.pop()
         return sample
 
     def _take(self, layout: Layout) -> bool:
         """Take the lines of a layout; tells whether it is worth trying another one on the rest."""
-        body = self._body if self._lines is None else b"\n".join(self._lines) + b"\n"
-        vouched = decode_layout(body, layout)
+        fitting: list[int] | None = None
+        vouched = None if self._lines is not None else decode_layout(self._body, layout)
         if vouched is None:
-            return False
-        height = vouched.records.height
-        if height != (self._line_count or len(self._split())):  # cut in another way than ours: nothing is proved
+            lines = self._split()
+            fitting = layout.fitting(lines)
+            vouched = decode_layout(b"\n".join([*(lines[at] for at in fitting), b""]), layout) if fitting else None
+        if vouched is None or not self._is_cut_our_way(vouched, fitting):
             return False
         if self._numbers is None:
-            self._numbers = pl.int_range(self._first, self._first + height, dtype=pl.Int64, eager=True)
-        if vouched.ok is None:
-            self._add(vouched, self._numbers, layout)
+            count = vouched.records.height if self._lines is None else len(self._lines)
+            self._numbers = pl.int_range(self._first, self._first + count, dtype=pl.Int64, eager=True)
+        numbers = self._numbers if fitting is None else self._numbers.gather(fitting)
+        self._add(vouched, numbers, layout)
+        if vouched.ok is None and fitting is None:
             self._lines, self._numbers = [], self._numbers.clear()
             return False
-        left = (~vouched.ok).arg_true()
-        if left.len() < height:
-            self._add(vouched, self._numbers, layout)
+        ok = pl.repeat(value=True, n=numbers.len(), eager=True) if vouched.ok is None else vouched.ok
+        if fitting is not None:
+            ok = pl.repeat(value=False, n=self._numbers.len(), eager=True).scatter(fitting, ok)
+        left = (~ok).arg_true()
         lines = self._split()
         self._lines, self._numbers = [lines[at] for at in left], self._numbers.gather(left)
-        self._line_count = left.len()
-        return height - left.len() >= _WORTH_SHARE * height
+        return ok.len() - left.len() >= _WORTH_SHARE * ok.len()
+
+    def _is_cut_our_way(self, vouched: Vouched, fitting: list[int] | None) -> bool:
+        """Tell whether there is a row for every line; where lines are not counted, all that are sound may be right."""
+        if fitting is not None:
+            return vouched.records.height == len(fitting)
+        if vouched.ok is None and not self._line_count:
+            return True
+        return vouched.records.height == (self._line_count or len(self._split()))
 
     def _add(self, vouched: Vouched, numbers: pl.Series, layout: Layout) -> None:
         records, newer = vouched.records, vouched.newer
