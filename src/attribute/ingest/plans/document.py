@@ -102,7 +102,9 @@ class Plan:
                 "lineage": self.lineage,
                 "base": self.base._asdict(),
                 "scope": self.scope,
-                "items": [list(item) for item in self.items],
+                "items": [
+                    [*item[:5], *(None if part is None else list(part) for part in item[5:])] for item in self.items
+                ],
                 "details": self.details,
                 "expect": self.expect,
                 "checks": list(self.checks),
