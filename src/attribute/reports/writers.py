@@ -64,6 +64,7 @@ WRITERS: Final[dict[str, WriterEntry]] = {
     "text": WriterEntry("attribute.reports.terminal:write", "the screen"),
     "plain": WriterEntry("attribute.reports.plain:write", "tab-separated, one fact a line, nothing cut"),
     "json": WriterEntry("attribute.reports.json_result:write", "one object, `attribute schema --result`"),
+    "html": WriterEntry("attribute.reports.html:write", "the report as one page, for a browser and for paper"),
     "verdicts": WriterEntry("attribute.reports.verdict_lines:write", "JSON Lines, one per incident request"),
     "csv": WriterEntry("attribute.reports.csv_tables:write", "classes, functions and incidents"),
 }

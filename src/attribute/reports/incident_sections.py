@@ -1,0 +1,331 @@
+"""Sections of an incident report that do not look at time: impact, evidence, where, codes, examples."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from attribute.incidents import belongs
+from attribute.reports.charts_rows import heat
+from attribute.reports.compare import Change, changes
+from attribute.reports.document import Block, Bullets, Chart, Column, Kind, Paragraph, Section, Table, Tone, facts
+from attribute.reports.evidence import INCIDENT
+from attribute.reports.model import Result, State
+from attribute.reports.story import Story
+from attribute.reports.terminal_tables import NAMES
+from attribute.reports.wording import FEW, count, of, percent, span, stamp, times, upstream_word, when
+from attribute.rules.words import CLASSES, Class
+
+__all__ = [
+    "codes_section",
+    "evidence_section",
+    "examples_section",
+    "impact_section",
+    "where_section",
+]
+
+EXAMPLES: Final = 5
+CODES: Final = 12
+HEAT_FUNCTIONS, HEAT_STAGES = 12, 6
+
+
+def impact_section(story: Story) -> Section:
+    """Return how bad it was: of all requests, and of this incident."""
+    result, incident = story.result, story.incident
+    requests = result.requests
+    hit = sum(1 for row in result.functions if row.incident)
+    rows = [
+        ("requests", count(requests.total)),
+        ("failing or slow", of(requests.incident, requests.total)),
+        ("functions with such requests", f"{count(hit)} of {count(len(result.functions))}"),
+        ("upstream failures that our side absorbed", count(requests.absorbed)),
+    ]
+    blocks: list[Block] = [facts("All the time looked at", rows), _classes(result)]
+    if incident is not None:
+        blocks.insert(0, facts(f"This incident ({incident.class_})", _incident_rows(story)))
+    others = [row for row in result.incidents if incident is None or row.id != incident.id]
+    shown = [row for row in others if row.shown]
+    if shown:
+        blocks.append(
+            Table(
+                caption="Other incidents in the same time",
+                columns=(
+                    Column("id"),
+                    Column("class", Kind.CLASS),
+                    Column("when"),
+                    Column("severity", Kind.NUMBER),
+                    Column("requests", Kind.NUMBER),
+                    Column("functions", Kind.NAME),
+                ),
+                rows=tuple(
+                    (
+                        row.id,
+                        row.class_,
+                        when(row.started_at, None if row.ongoing else row.ended_at, result.zone),
+                        str(row.severity),
+                        count(row.requests),
+                        ", ".join(row.functions[:5]),
+                    )
+                    for row in shown[:20]
+                ),
+                omitted=max(len(shown) - 20, 0),
+            )
+        )
+    return Section(anchor="impact", title="Impact", blocks=tuple(blocks), brief=True)
+
+
+def _incident_rows(story: Story) -> list[tuple[str, str]]:
+    incident, result = story.incident, story.result
+    assert incident is not None
+    rows = [
+        ("when", when(incident.started_at, None if incident.ongoing else incident.ended_at, result.zone)),
+        ("how long", span(incident.ended_at - incident.started_at)),
+        ("severity", f"{incident.severity} of 4, 1 is the worst"),
+        (f"requests of class {incident.class_}", count(incident.requests)),
+    ]
+    if incident.unknown_requests:
+        rows.append(("UNKNOWN requests that belong to it", count(incident.unknown_requests)))
+    if incident.baseline_share is not None:
+        rows.append(("more than usual by", f"{count(round(incident.excess))} requests"))
+    rows += [
+        ("all requests of these functions meanwhile", count(incident.total_requests)),
+        ("functions", count(len(incident.functions))),
+        ("minutes that are evidence of it", count(incident.hot_minutes)),
+        ("peak", f"{stamp(incident.peak_at, result.zone)}{_peak(incident.peak_share, incident.total_requests)}"),
+        ("as minutes of an outage of everything", f"{incident.outage_minutes:,.1f}"),
+    ]
+    return rows
+
+
+def _peak(share: float, requests: int) -> str:
+    return "" if requests < FEW else f"; at worst {percent(share)} of requests"
+
+
+def _classes(result: Result) -> Table:
+    normal = any(row.normal is not None for row in result.classes)
+    few = result.requests.incident < FEW
+    columns = [Column("class", Kind.CLASS), Column("requests", Kind.NUMBER)]
+    columns += [] if few else [Column("share", Kind.NUMBER), Column("as a bar", Kind.BAR)]
+    columns += [Column("normal", Kind.NUMBER), Column("vs normal", Kind.NUMBER)] if normal else []
+    rows = []
+    for row in result.classes:
+        line: list[str | float | None] = [row.class_, count(row.requests)]
+        if not few:
+            line += [None if row.share is None else percent(row.share), row.share or 0.0]
+        if normal:
+            ratio = None if row.normal is None or not row.requests else row.normal.times(row.requests)
+            new = "new" if row.requests and row.normal is not None else None
+            line += [
+                None if row.normal is None else f"{count(row.normal.low)}-{count(row.normal.high)}",
+                new if ratio is None else times(ratio),
+            ]
+        rows.append(tuple(line))
+    return Table(caption="Failing or slow requests by class", columns=tuple(columns), rows=tuple(rows))
+
+
+def evidence_section(story: Story) -> Section | None:
+    """Return what speaks for the answer and what against each other class."""
+    result = story.result
+    if not result.why:
+        return None
+    normal = any(row.normal is not None for row in result.why)
+    few = result.requests.incident < FEW
+    mixed = result.verdict.state is State.MIXED
+    columns = [Column("function", Kind.NAME), Column("stage", Kind.NAME), Column("evidence", Kind.NAME)]
+    columns += [Column("class", Kind.CLASS)] if mixed else []
+    columns += [Column("requests", Kind.NUMBER)]
+    columns += [] if few else [Column("share", Kind.NUMBER), Column("as a bar", Kind.BAR)]
+    columns += [Column("normal", Kind.NUMBER), Column("lift", Kind.NUMBER)] if normal else []
+    rows = []
+    for row in result.why:
+        line: list[str | float | None] = [row.function, row.stage, row.evidence]
+        line += [row.class_] if mixed else []
+        line.append(count(row.requests))
+        line += [] if few else [percent(row.share), row.share]
+        if normal:
+            line.append(None if row.normal is None else f"{row.normal:,.0f}")
+            line.append(times(row.lift) if row.lift is not None else ("new" if row.normal == 0 else None))
+        rows.append(tuple(line))
+    title = " and ".join(result.verdict.classes)
+    blocks: list[Block] = [Table(caption=f"For {title}", columns=tuple(columns), rows=tuple(rows))]
+    if result.why_not:
+        blocks.append(Paragraph("Against each other class:", Tone.NOTE))
+        blocks.append(Bullets(tuple(f"{NAMES[Class(line.class_)]}: {line.text}" for line in result.why_not)))
+    return Section(anchor="evidence", title="Evidence, for and against", blocks=tuple(blocks), brief=True)
+
+
+def where_section(story: Story) -> Section | None:
+    """Return the heat table of functions and stages."""
+    heats = story.result.heat
+    if not heats:
+        return None
+    functions = list(dict.fromkeys(row.function for row in heats))[:HEAT_FUNCTIONS]
+    stages = list(dict.fromkeys(row.stage for row in heats))[:HEAT_STAGES]
+    by_place = {(row.function, row.stage): row.requests for row in heats}
+    drawing = heat(
+        id_="where",
+        title="Failing or slow requests by function and stage",
+        description="One row per function, one column per stage of the record that decided; the darker, the more.",
+        rows=functions,
+        columns=stages,
+        values=[[by_place.get((function, stage)) for stage in stages] for function in functions],
+    )
+    table = Table(
+        caption="Failing or slow requests by function, stage and class",
+        columns=(
+            Column("function", Kind.NAME),
+            Column("stage", Kind.NAME),
+            Column("requests", Kind.NUMBER),
+            *(Column(class_.value, Kind.NUMBER) for class_ in CLASSES),
+        ),
+        rows=tuple(
+            (row.function, row.stage, count(row.requests), *(count(row.by_class[class_]) for class_ in CLASSES))
+            for row in heats
+        ),
+        omitted=_left_out(story),
+    )
+    return Section(anchor="where", title="Where", blocks=(Chart(drawing=drawing, table=table),))
+
+
+def _left_out(story: Story) -> int:
+    places = story.counts.filter(INCIDENT).select(pl.struct("function", "stage").n_unique()).item()
+    return max(int(places) - len(story.result.heat), 0)
+
+
+def codes_section(story: Story) -> Section | None:
+    """Return error codes and upstream statuses: new, more, gone, against the quiet part of the same logs."""
+    incident, quiet = story.incident, story.quiet()
+    if incident is None or quiet is None:
+        return _codes_only(story)
+    during = story.counts.filter(
+        pl.col("minute").is_between(incident.started_at, incident.ended_at, closed="left")
+        & pl.col("function").is_in(list(incident.functions))
+    )
+    usual = quiet.counts.filter(pl.col("function").is_in(list(incident.functions)))
+    before = int(usual["requests"].sum())
+    scale = int(during["requests"].sum()) / before if before else 0.0
+    tables: list[Block] = []
+    for key, word in (("error_code", str), ("upstream_status", _upstream)):
+        known = pl.col(key).is_not_null()
+        found = changes(during.filter(INCIDENT & known), usual.filter(INCIDENT & known), keys=[key], scale=scale)
+        told = [change for change in found if change.requests or change.expected >= 1]
+        if told:
+            tables.append(_changes_table(f"{key} of failing or slow requests", key, told, word))
+    if not tables:
+        return None
+    remark = (
+        "While the incident lasted, in its functions. Usual: what the time outside of incidents makes one expect of "
+        "as many requests."
+    )
+    return Section(anchor="codes", title="Codes: new, more, gone", blocks=(Paragraph(remark, Tone.NOTE), *tables))
+
+
+def _upstream(value: str | int | None) -> str:
+    assert value is None or isinstance(value, int)
+    return upstream_word(value)
+
+
+def _changes_table(caption: str, key: str, found: list[Change], word: object) -> Table:
+    assert callable(word)
+    return Table(
+        caption=caption,
+        columns=(
+            Column(key, Kind.NAME),
+            Column("requests", Kind.NUMBER),
+            Column("usual", Kind.NUMBER),
+            Column("change"),
+        ),
+        rows=tuple(
+            (word(change.key[0]), count(change.requests), f"{change.expected:,.0f}", change.word)
+            for change in found[:CODES]
+        ),
+        omitted=max(len(found) - CODES, 0),
+    )
+
+
+def _codes_only(story: Story) -> Section | None:
+    codes = story.result.codes
+    if not codes:
+        return None
+    table = Table(
+        caption="error_code of failing or slow requests",
+        columns=(Column("error_code", Kind.NAME), Column("requests", Kind.NUMBER)),
+        rows=tuple((row.error_code, count(row.requests)) for row in codes),
+    )
+    remark = Paragraph("Nothing here says which of them are usual.", Tone.NOTE)
+    return Section(anchor="codes", title="Codes", blocks=(remark, table))
+
+
+def examples_section(story: Story) -> Section | None:
+    """Return a few requests of each class: the first of the incident, and the first of all of other classes."""
+    result = story.result
+    verdicts = result.analysis.verdicts
+    own = pl.lit(value=False) if story.incident is None else belongs(story.incident, at="at").fill_null(value=False)
+    columns = [
+        "class",
+        "request_id",
+        "at",
+        "function",
+        "status",
+        "upstream_status",
+        "latency_ms",
+        "upstream_latency_ms",
+        "error_code",
+        "reason",
+    ]
+    frame = (
+        verdicts.select(*columns, (~own).alias("elsewhere"))
+        .group_by("class")
+        .agg(pl.struct("elsewhere", "at", *(c for c in columns if c not in {"class", "at"})).bottom_k(EXAMPLES))
+        .collect(engine="streaming")
+    )
+    found = dict(frame.iter_rows())
+    blocks: list[Block] = []
+    for class_ in CLASSES:
+        samples = found.get(class_.value, [])
+        samples.sort(key=lambda row: (row["elsewhere"], row["at"] is None, row["at"] or 0, row["request_id"]))
+        if samples:
+            blocks.append(_examples_table(story, class_.value, samples))
+    if not blocks:
+        return None
+    remark = Paragraph("Of each class the first requests, those of this incident before others.", Tone.NOTE)
+    return Section(anchor="examples", title="Examples", blocks=(remark, *blocks))
+
+
+def _examples_table(story: Story, class_: str, samples: list[dict[str, object]]) -> Table:
+    return Table(
+        caption=f"Examples: {class_}",
+        columns=(
+            Column("request_id", Kind.NAME),
+            Column("at"),
+            Column("function", Kind.NAME),
+            Column("status"),
+            Column("upstream_status"),
+            Column("latency, ms", Kind.NUMBER),
+            Column("upstream, ms", Kind.NUMBER),
+            Column("error_code", Kind.NAME),
+            Column("reason"),
+        ),
+        rows=tuple(_example(story, row) for row in samples),
+    )
+
+
+def _example(story: Story, row: dict[str, object]) -> tuple[str | None, ...]:
+    at, upstream = row["at"], row["upstream_status"]
+    assert upstream is None or isinstance(upstream, int)
+    return (
+        str(row["request_id"]),
+        "no time" if at is None else stamp(at, story.result.zone),  # type: ignore[arg-type]  # a column of instants
+        str(row["function"]),
+        "missing" if row["status"] is None else str(row["status"]),
+        upstream_word(upstream),
+        _ms(row["latency_ms"]),
+        _ms(row["upstream_latency_ms"]),
+        None if row["error_code"] is None else str(row["error_code"]),
+        str(row["reason"]),
+    )
+
+
+def _ms(value: object) -> str | None:
+    return None if value is None else f"{value:,.0f}"

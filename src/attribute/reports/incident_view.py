@@ -1,0 +1,195 @@
+"""
+A result -> the document of an incident report, in the order of the template that people know for reviews.
+
+Facts are filled in; causes never are: those fields stay blank until somebody writes them into the notes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from attribute.incidents.model import Incident
+from attribute.reports.document import Document
+from attribute.reports.incident_sections import (
+    codes_section,
+    evidence_section,
+    examples_section,
+    impact_section,
+    where_section,
+)
+from attribute.reports.incident_time import latency_section, timeline_section
+from attribute.reports.model import Result, State
+from attribute.reports.narrow import time_of
+from attribute.reports.notes import Notes
+from attribute.reports.review import review_section
+from attribute.reports.shared_sections import command_of, data_section, method_section, unknown_section
+from attribute.reports.story import Story
+from attribute.reports.terminal import STATES
+from attribute.reports.wording import FEW, and_more, count, of, percent, period, span, stamp, when, zone_name
+from attribute.rules.words import Class
+
+__all__ = ["focus_of", "incident_document", "margin_around"]
+
+DRAFT: Final = "Draft. The facts are generated from logs; causes are for people to write."
+_LONGEST_MARGIN: Final = timedelta(hours=12)
+_LEAST_MARGIN: Final = timedelta(hours=1)
+
+_WHOSE: Final = {
+    Class.VENDOR: "failed with the vendor",
+    Class.APPLICATION: "failed in the application",
+    Class.BOTTLENECK: "were slowed down by the application itself",
+    Class.UNKNOWN: "failed or were slow and cannot be attributed",
+}
+
+
+def margin_around(incident: Incident) -> timedelta:
+    """Return how much time before and after an incident belongs to its report."""
+    return min(max(incident.ended_at - incident.started_at, _LEAST_MARGIN), _LONGEST_MARGIN)
+
+
+def focus_of(result: Result, incident_id: str | None = None) -> Incident | None:
+    """Return the incident of that id, or the one that the answer is about, or the gravest that is shown; or none."""
+    if incident_id is not None:
+        return next((each for each in result.found if each.id == incident_id), None)
+    shown = {row.id: place for place, row in enumerate(result.shown_incidents)}
+    fitting = [each for each in result.found if each.id in shown]
+    about = [each for each in fitting if each.class_ in result.verdict.classes]
+    return min(about or fitting, key=lambda each: shown[each.id], default=None)
+
+
+def incident_document(
+    result: Result, *, incident_id: str | None = None, notes: Notes | None = None, command: str | None = None
+) -> Document:
+    """
+    Return the report of one incident, or of a stretch of time without one.
+
+    Args:
+        result: the same that every other output is written from.
+        incident_id: which incident; without it, the one that the answer is about.
+        notes: what people wrote.
+        command: what was typed; without it, a command that gives the same answer.
+    """
+    incident = focus_of(result, incident_id)
+    row = next((row for row in result.incidents if incident is not None and row.id == incident.id), None)
+    story = Story(result=result, incident=incident, row=row, window=_window(result, incident))
+    counts = result.analysis.rollup.counts
+    sections = [
+        impact_section(story),
+        timeline_section(story),
+        evidence_section(story),
+        where_section(story),
+        latency_section(story),
+        codes_section(story),
+        unknown_section(result, counts),
+        examples_section(story),
+        review_section(story, notes or Notes()) if incident is not None else None,
+        data_section(result),
+        method_section(result, command or command_of(result), remarks=_remarks(story)),
+    ]
+    if result.verdict.state is State.CANNOT_JUDGE:
+        sections = sections[-2:]
+    return Document(
+        title=_title(story),
+        subtitle=tuple(_subtitle(story)),
+        state=_state(story),
+        class_=incident.class_ if incident is not None else next(iter(_one(result.verdict.classes)), ""),
+        sentence=_sentence(story),
+        facts=tuple(_facts(story)),
+        sections=tuple(section for section in sections if section is not None),
+        next_commands=result.next_commands,
+        footer=f"attribute {result.tool_version}, {stamp(result.generated_at, UTC)}. {DRAFT}",
+    )
+
+
+def _one(classes: tuple[str, ...]) -> tuple[str, ...]:
+    return classes if len(classes) == 1 else ()
+
+
+def _window(result: Result, incident: Incident | None) -> tuple[datetime, datetime] | None:
+    """Return the time that charts show: all of it, or that around the incident."""
+    known = time_of(result.analysis.rollup.counts)
+    if known is None or incident is None:
+        return known
+    margin = margin_around(incident)
+    return max(known[0], incident.started_at - margin), min(known[1], incident.ended_at + margin)
+
+
+def _title(story: Story) -> str:
+    incident, zone = story.incident, story.result.zone
+    if incident is None:
+        known = time_of(story.result.analysis.rollup.counts)
+        return "Report" if known is None else f"Report, {period(*known, zone)}"
+    start = incident.started_at.astimezone(zone)
+    return f"Incident report: {incident.class_}, {start:%Y-%m-%d %H:%M} {zone_name(incident.started_at, zone)}"
+
+
+def _subtitle(story: Story) -> list[str]:
+    result = story.result
+    lines = []
+    known = time_of(result.analysis.rollup.counts)
+    if known is not None:
+        local, utc = period(*known, result.zone), period(*known, UTC)
+        both = local if local == utc else f"{local} ({utc})"
+        lines.append(f"Logs looked at: {both}, {span(known[1] - known[0])}.")
+    elif result.requests.total:
+        lines.append("No record has a time, so nothing here says when.")
+    lines.append(f"Made {stamp(result.generated_at, result.zone)} by attribute {result.tool_version}.")
+    lines.append(DRAFT)
+    return lines
+
+
+def _state(story: Story) -> str:
+    if story.incident is not None and not story.is_answer:
+        return STATES[State(story.incident.class_)]
+    return STATES[story.result.verdict.state]
+
+
+def _sentence(story: Story) -> str:
+    incident, verdict = story.incident, story.result.verdict
+    if incident is None or story.is_answer:
+        return verdict.sentence
+    end = None if incident.ongoing else incident.ended_at
+    return (
+        f"{count(incident.requests)} requests {_WHOSE[incident.class_]} in {and_more(incident.functions, 3)}, "
+        f"{when(incident.started_at, end, story.result.zone)}. All the time looked at: {verdict.sentence}"
+    )
+
+
+def _facts(story: Story) -> list[tuple[str, str]]:
+    result, incident = story.result, story.incident
+    verdict, requests = result.verdict, result.requests
+    rows: list[tuple[str, str]] = []
+    if verdict.state is State.CANNOT_JUDGE:
+        return [("What would help", verdict.confidence.raised_by or "")]
+    if incident is not None:
+        rows.append(("Whose", f"{incident.class_}, in {and_more(incident.functions, 3)}"))
+        end = None if incident.ongoing else incident.ended_at
+        length = span(incident.ended_at - incident.started_at)
+        rows.append(("When", f"{when(incident.started_at, end, result.zone)} ({length})"))
+        rows.append(
+            ("How bad", f"severity {incident.severity} of 4; {of(*_share_of(incident))} requests of these functions")
+        )
+    rows.append(("Failing or slow, all in all", of(requests.incident, requests.total)))
+    sure = verdict.confidence
+    share = "" if sure.share is None or requests.incident < FEW else f" ({percent(sure.share)})"
+    rows.append(("How sure", f"{sure.word}{share}"))
+    if sure.raised_by:
+        rows.append(("What would make it surer", sure.raised_by))
+    rows += [("Runbook", text) for text in result.runbook]
+    return rows
+
+
+def _share_of(incident: Incident) -> tuple[int, int]:
+    return incident.requests + incident.unknown_requests, max(
+        incident.total_requests, incident.requests + incident.unknown_requests
+    )
+
+
+def _remarks(story: Story) -> list[str]:
+    remarks = []
+    if story.incident is not None:
+        remarks.append(f"This incident is {story.incident.id}; its severity comes from how many requests it cost.")
+    if story.result.requests.untimed:
+        remarks.append("Requests without a time have verdicts and counts; they are in no incident and in no chart.")
+    return remarks

@@ -1,0 +1,41 @@
+"""A part of an analysis: the requests of a stretch of time, as if nothing else had been asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from attribute.engines.analysis import Analysis
+from attribute.incidents.model import Incident
+from attribute.rollup import Rollup
+
+__all__ = ["narrow", "overlapping", "time_of"]
+
+
+def narrow(analysis: Analysis, since: datetime, until: datetime) -> Analysis:
+    """
+    Return the requests from *since* up to and without *until*.
+
+    Counts and verdicts are those that the engine would give for that window, as long as both ends are whole minutes.
+    Latencies lie in slots; a slot counts where it starts. The account of lines stays that of all that was read.
+    """
+    inside = pl.col("minute").is_between(since, until, closed="left")
+    slots = pl.col("slot").is_between(since, until, closed="left")
+    return replace(
+        analysis,
+        rollup=Rollup(analysis.rollup.counts.filter(inside), analysis.rollup.latency.filter(slots)),
+        verdicts=analysis.verdicts.filter(pl.col("at").is_between(since, until, closed="left")),
+    )
+
+
+def overlapping(incidents: tuple[Incident, ...], since: datetime, until: datetime) -> tuple[Incident, ...]:
+    """Return the incidents that have a part in the time from *since* to *until*."""
+    return tuple(each for each in incidents if each.started_at < until and each.ended_at > since)
+
+
+def time_of(counts: pl.DataFrame) -> tuple[datetime, datetime] | None:
+    """Return the start of the first minute with a request and the end of the last; nothing where none has a time."""
+    first, last = counts.select(pl.col("minute").min().alias("first"), pl.col("minute").max().alias("last")).row(0)
+    return None if first is None else (first, last + timedelta(minutes=1))
