@@ -11,7 +11,7 @@ from tests.logs_decode.asking import exact, fast
 from tests.logs_decode.making import logs
 from tests.reference.lines import Told, tell
 
-SETTINGS = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @SETTINGS

@@ -21,12 +21,11 @@ __all__ = ["FAST_FROM", "Decoded", "RejectedLine", "decode_chunk"]
 FAST_FROM: Final = 200
 """Under so many lines the fast path costs more than it saves."""
 
-MAX_LAYOUTS: Final = 4
+MAX_LAYOUTS: Final = 8
 """So many layouts are learnt in a chunk; lines of further ones are decoded one by one."""
 
-_WORTH_SHARE: Final = 0.25
-_SAMPLED: Final = 256
-_SAMPLED_LEFT: Final = 64
+_WORTH_SHARE: Final = 0.1
+_SAMPLED: Final = 64
 _SAMPLED_BYTES: Final = 1024**2
 
 
@@ -46,6 +45,7 @@ class Decoded:
         unknown_fields: how many records have each key that is no M1 field. The names come from the log: escape them.
             They are cut to 64 characters, and of more than 1,000 the first in alphabetical order are kept.
         newer_versions: how many records were written by a newer version of the schema.
+        fast_records: how many of the records the fast path vouched for. It says something about speed only.
     """
 
     records: pl.DataFrame
@@ -56,6 +56,7 @@ class Decoded:
     rejects: tuple[RejectedLine, ...]
     unknown_fields: Counter[str]
     newer_versions: int
+    fast_records: int
 
 
 def decode_chunk(chunk: Chunk, *, strict: bool = False, fast_from: int = FAST_FROM) -> Decoded:
@@ -121,16 +122,17 @@ class _FastRun:
         """Take what can be vouched for."""
         known: list[Layout] = []
         while len(known) < MAX_LAYOUTS:
-            sample = self._sample()
-            layout = learn(sample, known=known) if len(sample) >= fast_from else None
+            sample = self._sample(fast_from)
+            layout = learn(sample[:_SAMPLED], known=known) if len(sample) >= fast_from else None
             if layout is None or (self.exact.strict and layout.unknown_names) or not self._take(layout):
                 return
             known.append(layout)
 
-    def _sample(self) -> list[bytes]:
+    def _sample(self, at_least: int) -> list[bytes]:
+        """Give lines from the beginning of the rest: more than *at_least*, if there are so many."""
         if self._lines is not None:
-            return self._lines[:_SAMPLED_LEFT]
-        sample = self._body[:_SAMPLED_BYTES].split(b"\n", _SAMPLED)
+            return self._lines
+        sample = self._body[:_SAMPLED_BYTES].split(b"\n", max(_SAMPLED, at_least))
         sample.pop()
         return sample
 
@@ -173,15 +175,18 @@ class _FastRun:
         if vouched.ok is not None:
             records, numbers = records.filter(vouched.ok), numbers.filter(vouched.ok)
             newer = None if newer is None else newer.filter(vouched.ok)
+        if records.is_empty():
+            return
         self.parts.append((records, numbers))
         for name in layout.unknown_names:
             self.exact.unknown_fields[short_name(name)] += records.height
         self.exact.newer_versions += 0 if newer is None else int(newer.sum())
 
 
-def _joined(parts: list[_Part], exact: ExactDecoder) -> Decoded:
-    if exact.rows or not parts:
-        parts = [*parts, (exact.records(), pl.Series(exact.row_lines, dtype=pl.Int64))]
+def _joined(fast: list[_Part], exact: ExactDecoder) -> Decoded:
+    parts = fast
+    if exact.rows or not fast:
+        parts = [*fast, (exact.records(), pl.Series(exact.row_lines, dtype=pl.Int64))]
     records, numbers = parts[0]
     if len(parts) > 1:
         numbers = pl.concat([part[1] for part in parts])
@@ -197,4 +202,5 @@ def _joined(parts: list[_Part], exact: ExactDecoder) -> Decoded:
         rejects=tuple(exact.rejects),
         unknown_fields=cap_names(exact.unknown_fields),
         newer_versions=exact.newer_versions,
+        fast_records=sum(part[0].height for part in fast),
     )
