@@ -106,8 +106,9 @@ def trace(records: pl.DataFrame) -> Trace:
 
 
 def _canonical(records: pl.DataFrame) -> pl.DataFrame:
-    # -0.0 equals 0.0 but would print differently, depending on which of two equal rows is kept
-    return records.select(list(RECORDS)).with_columns(pl.col("latency_ms", "upstream_latency_ms") + 0.0)
+    # -0.0 equals 0.0 but would print differently, depending on which of two equal rows is kept; polars takes `+ 0.0`
+    # for nothing to do
+    return records.select(list(RECORDS)).with_columns(pl.col("latency_ms", "upstream_latency_ms").abs())
 
 
 def _put_together(records: pl.DataFrame) -> pl.DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import product
+from types import MappingProxyType
 
 import polars as pl
 
@@ -10,7 +12,7 @@ from attribute.rules.catalogue import builtin, parse
 from attribute.rules.compile import Decider, compile_rules
 from attribute.rules.evidence import lacking_evidence
 from attribute.rules.examples import check_examples
-from attribute.rules.thresholds import Thresholds
+from attribute.rules.thresholds import Limits, Thresholds
 from attribute.rules.words import CLASS_OF_REASON, UNKNOWN_REASONS, Class, Reason
 from tests.rules.records import record, records_frame
 
@@ -96,3 +98,14 @@ def test_hash_depends_on_what_a_file_says_and_not_on_how() -> None:
     assert one.sha256 == same.sha256
     assert len({one.sha256, other.sha256, builtin().sha256}) == 3
     assert one.version == "m1/1+a/1"
+
+
+def test_compiled_rules_travel_to_another_process() -> None:
+    """Catalogue, limits and expressions survive pickling, so that a cluster judges by the same rules."""
+    thresholds = Thresholds(by_function=MappingProxyType({"checkout": Limits(slow_ms=50)}))
+    compiled = compile_rules(builtin(), thresholds)
+    travelled = pickle.loads(pickle.dumps(compiled))
+    assert (travelled.catalogue, travelled.thresholds) == (builtin(), thresholds)
+    assert travelled.catalogue.sha256 == builtin().sha256
+    frame = records_frame([record(status=500), record(upstream_latency_ms=1.0)])
+    assert frame.select(travelled.verdict).equals(frame.select(compiled.verdict))

@@ -6,18 +6,18 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from attribute.frames import REQUESTS, VERDICTS
 from attribute.requests import consolidate
 from attribute.rules.catalogue import builtin, parse
-from attribute.rules.compile import compile_rules
+from attribute.rules.compile import Decider, compile_rules
 from attribute.rules.thresholds import Limits, Thresholds
 from attribute.verdicts import classify
 from tests.reference.requests import consolidate as consolidate_plainly
-from tests.reference.verdicts import Verdict, verdict_of
+from tests.reference.verdicts import Verdict, split, verdict_of
 from tests.rules.records import many_rows, record, records_frame, requests_frame, rows
 from tests.rules.user_rules import THRESHOLDS, RuleFile, rule_files
 
@@ -183,3 +183,14 @@ def test_a_thousand_functions_with_limits_of_their_own_are_each_judged_by_theirs
     ]
     got = classify(requests_frame(requests), compile_rules(builtin(), thresholds))
     assert set(got["request_id"]) == {f"{number}/{1000 + number}" for number in range(0, 1000, 37)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests=many_rows(), thresholds=THRESHOLDS)
+@example(requests=[record(latency_ms=0.0, upstream_latency_ms=0.0)], thresholds=Thresholds())
+@example(requests=[record(latency_ms=0.0, upstream_latency_ms=3.0)], thresholds=Thresholds())
+def test_every_record_has_exactly_one_split(requests: list[dict[str, Any]], thresholds: Thresholds) -> None:
+    """Low, dominant, unclear, missing and exceeding share all records out among them, as the reference does."""
+    answers = records_frame(requests).select(Decider(thresholds).splits()).to_dicts()
+    expected = [split(request, thresholds.of(request["function"])) for request in requests]
+    assert [[word for word, holds in answer.items() if holds] for answer in answers] == [[word] for word in expected]

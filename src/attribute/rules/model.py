@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -45,6 +45,9 @@ class Example:
     record: Mapping[str, object]
     reason: Reason | None = None
     line: int = 0
+
+    def __reduce__(self) -> tuple[Callable[..., Example], tuple[object, ...]]:
+        return _example, (self.matches, dict(self.record), self.reason, self.line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,10 @@ class Catalogue:
     reasons: Mapping[Reason, ReasonText]
     retired: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
+    def __reduce__(self) -> tuple[Callable[..., Catalogue], tuple[object, ...]]:
+        mappings = (dict(self.reasons), dict(self.retired))  # a read-only view cannot travel to another process
+        return _catalogue, (self.version, self.rules, self.gaps, *mappings)
+
     @property
     def sha256(self) -> str:
         """Sixty-four hexadecimal digits; the same for files that say the same."""
@@ -142,6 +149,26 @@ class Catalogue:
         """Return what to log so that a verdict of this reason (and rule, if one decided) is not UNKNOWN next time."""
         rule = self.rule(rule_id) if rule_id is not None else None
         return (rule.what_to_log if rule is not None else "") or self.reasons[reason].what_to_log
+
+
+def _example(matches: bool, record: dict[str, object], reason: Reason | None, line: int) -> Example:
+    return Example(matches=matches, record=MappingProxyType(record), reason=reason, line=line)
+
+
+def _catalogue(
+    version: str,
+    rules: tuple[Rule, ...],
+    gaps: tuple[ReasonCase, ...],
+    reasons: dict[Reason, ReasonText],
+    retired: dict[str, str],
+) -> Catalogue:
+    return Catalogue(
+        version=version,
+        rules=rules,
+        gaps=gaps,
+        reasons=MappingProxyType(reasons),
+        retired=MappingProxyType(retired),
+    )
 
 
 def in_order(base: tuple[Rule, ...], added: tuple[Rule, ...]) -> tuple[Rule, ...]:

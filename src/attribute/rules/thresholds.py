@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -77,6 +77,13 @@ class Thresholds:
     default: Limits = Limits()
     by_function: Mapping[str, Limits] = field(default_factory=lambda: MappingProxyType({}))
 
+    def __reduce__(self) -> tuple[Callable[..., Thresholds], tuple[object, ...]]:
+        return _thresholds, (self.default, dict(self.by_function))  # a read-only view cannot travel
+
     def of(self, function: str) -> Limits:
         """Return the limits that hold for *function*."""
         return self.by_function.get(function, self.default)
+
+
+def _thresholds(default: Limits, by_function: dict[str, Limits]) -> Thresholds:
+    return Thresholds(default=default, by_function=MappingProxyType(by_function))
