@@ -1,0 +1,368 @@
+"""The whole gate: which tests run, what each comes to, and what that makes of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from attribute.gate.baseline import Baseline, RulesMark, from_table
+from attribute.gate.cells import REFUSED, Sample, minute_of, samples, tabulate
+from attribute.gate.coverage import judge_coverage
+from attribute.gate.expect import Coverage, Expectation, LeftOut, expect, expect_coverage
+from attribute.gate.limits import Limit, LimitTest, NoData, check_names, judge_limit
+from attribute.gate.result import BaselineUse, GateResult, Numbers, Outcome, Why
+from attribute.gate.settings import Check, GateSettings, Kind, Level, State
+from attribute.gate.shape import shape_of, signatures_of, unknown_rows
+from attribute.gate.spike import SpikeTest, judge_spikes
+from attribute.rules.words import NO_CLASS, Class
+
+__all__ = ["gate"]
+
+_STATE_OF_NO_DATA = {
+    NoData.INCONCLUSIVE: State.INCONCLUSIVE,
+    NoData.FAIL: State.FAIL,
+    NoData.WARN: State.PASS,
+    NoData.PASS: State.PASS,
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def gate(
+    counts: pl.DataFrame,
+    *,
+    now: datetime,
+    baseline: Baseline | None = None,
+    rules: RulesMark | None = None,
+    limits: Sequence[Limit] = (),
+    settings: GateSettings | None = None,
+    rejected: int = 0,
+    records: int | None = None,
+) -> GateResult:
+    """
+    Judge the requests up to *now*.
+
+    Args:
+        counts: a `COUNTS` frame of the windows; without *baseline*, of the days before them too.
+        now: the end of all windows. Requests from then on are counted and not judged.
+        baseline: what to compare with; None: the earlier part of *counts*.
+        rules: whose verdicts *counts* holds; a baseline with verdicts of others is not used.
+        limits: limits that somebody set.
+        settings: the gate's numbers.
+        rejected: rejected lines of the logs.
+        records: records of the logs; None where nobody counted them.
+
+    Returns:
+        The answer. The same counts give the same answer, whatever their order.
+
+    Raises:
+        LimitError: a limit is about a function that is neither in the logs nor in the baseline.
+    """
+    settings = settings or GateSettings()
+    table = tabulate(counts)
+    past = from_table(table, rules=rules) if baseline is None else baseline
+    names = set(counts["function"].unique()) | set(past.functions)
+    for limit in limits:
+        check_names(limit, names)
+    judging = _Judging(
+        counts=counts,
+        now=now,
+        now_minute=minute_of(now),
+        past=past,
+        of_file=baseline is not None,
+        comparable=past.rules is None or rules is None or past.rules == rules,
+        settings=settings,
+        samples=samples(table, now_minute=minute_of(now), spans=settings.spans),
+    )
+    outcomes = [*judging.input(rejected, records)]
+    if Check.SPIKE in settings.checks or Check.COVERAGE in settings.checks:
+        outcomes += judging.all_tests()
+    if Check.LIMITS in settings.checks:
+        outcomes += [
+            _limit_outcome(judge_limit(one, counts, settings, now_minute=judging.now_minute)) for one in limits
+        ]
+    outcomes = _in_order(outcomes)
+    return GateResult(
+        state=_state_of(outcomes),
+        now=now,
+        outcomes=tuple(outcomes),
+        numbers=judging.numbers(rejected),
+        baseline=judging.use,
+    )
+
+
+def _state_of(outcomes: Iterable[Outcome]) -> State:
+    states = {outcome.counts_as for outcome in outcomes}
+    if State.FAIL in states:
+        return State.FAIL
+    # Nothing that was judged is no pass either.
+    return State.INCONCLUSIVE if State.INCONCLUSIVE in states or State.PASS not in states else State.PASS
+
+
+def _in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Failures first, by their weight and how sure they are; then what was not judged; then the rest."""
+
+    def key(outcome: Outcome) -> tuple[int, float]:
+        if outcome.state is State.FAIL:
+            test = outcome.spike or outcome.coverage
+            return (0 if outcome.level is Level.ERROR else 1, test.p_value if test else 0.0)
+        return (2 if outcome.counts_as is State.INCONCLUSIVE else 3, 0.0)
+
+    return sorted(outcomes, key=key)
+
+
+def _limit_outcome(test: LimitTest) -> Outcome:
+    limit = test.limit
+    counts_as = test.state
+    if test.state is State.INCONCLUSIVE:
+        counts_as = _STATE_OF_NO_DATA[limit.on_no_data]
+    elif limit.level is Level.WARNING:
+        counts_as = State.PASS
+    return Outcome(
+        id=f"limit/{limit.name}",
+        check=Check.LIMITS,
+        state=test.state,
+        level=limit.level,
+        counts_as=counts_as,
+        limit=test,
+        why=Why.TOO_FEW if test.state is State.INCONCLUSIVE else None,
+        negligible=limit.max_share is not None and test.state is State.PASS and test.whole < limit.min_requests,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Judging:
+    """One run, and what its tests share."""
+
+    counts: pl.DataFrame
+    now: datetime
+    now_minute: int
+    past: Baseline
+    of_file: bool
+    comparable: bool
+    settings: GateSettings
+    samples: list[Sample]
+    use: BaselineUse = field(default_factory=BaselineUse)
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def now_hour(self) -> int:
+        return self.now_minute // 60
+
+    def input(self, rejected: int, records: int | None) -> Iterable[Outcome]:
+        """Yield what the logs themselves make impossible to judge."""
+        why: Why | None = None
+        if self.counts.is_empty():
+            why = Why.NO_REQUESTS
+        elif records is not None and rejected > self.settings.max_rejected_share * (rejected + records):
+            why = Why.REJECTS
+        if why is not None:
+            yield Outcome(id="input", check=None, state=State.INCONCLUSIVE, counts_as=State.INCONCLUSIVE, why=why)
+
+    def all_tests(self) -> list[Outcome]:
+        """Run coverage, then spikes: what coverage finds says what a spike looks like."""
+        settings = self.settings
+        covered = self.coverage()
+        blind = {outcome.coverage.function for outcome in covered if outcome.coverage is not None}
+        outcomes = covered if Check.COVERAGE in settings.checks else []
+        if Check.SPIKE in settings.checks:
+            outcomes = [*outcomes, *self.spikes(blind)]
+        return outcomes
+
+    # -- spikes --------------------------------------------------------------------------------------------------------
+
+    def windows(self) -> tuple[int, ...]:
+        """
+        Return the windows that enough days of baseline lie before.
+
+        All of them are compared with the days before the longest: with a baseline of its own for each, a request in
+        a long window would be part of what a short one is compared with.
+        """
+        days = self.past.days
+        for count in range(len(self.settings.spike_hours), 0, -1):
+            windows = self.settings.spike_hours[:count]
+            end = self.end_hour(windows[-1]) // 24
+            first = end - self.settings.baseline_days
+            if sum(first <= day < end for day in days) >= self.settings.min_baseline_days:
+                return windows
+        return ()
+
+    def end_hour(self, window: int) -> int:
+        """Return the end of the baseline of a window: the last midnight (UTC) before it starts."""
+        return (self.now_hour - window) // 24 * 24
+
+    def spikes(self, blind: set[str]) -> list[Outcome]:
+        windows = self.windows() if self.comparable else ()
+        self.use = self._use(windows, None)
+        if not windows:
+            why = Why.NO_BASELINE if self.comparable else Why.OTHER_RULES
+            why = Why.NO_REQUESTS if self.counts.is_empty() else why
+            return [
+                Outcome(
+                    id="unknown-spike",
+                    check=Check.SPIKE,
+                    state=State.INCONCLUSIVE,
+                    counts_as=State.INCONCLUSIVE,
+                    why=why,
+                )
+            ]
+        expectation = expect(self.past, end_hour=self.end_hour(windows[-1]), settings=self.settings)
+        self.use = self._use(windows, expectation)
+        outcomes: list[Outcome] = []
+        for kind in Kind:
+            overall, single = judge_spikes(self.samples, expectation, self.settings, kind=kind, windows=windows)
+            best: dict[str, SpikeTest] = {}
+            for test in sorted(single, key=lambda test: (test.p_value, test.hours)):
+                best.setdefault(test.function or "", test)
+            found = [self.spike_outcome(test, expectation, blind) for test in best.values()]
+            if kind is Kind.UNEXPLAINED:
+                outcomes += [*found, *self.overall_outcomes(overall, expectation, blind)]
+            else:
+                outcomes += self.refused_outcomes(overall, found, expectation, blind)
+        return outcomes
+
+    def overall_outcomes(self, tests: Sequence[SpikeTest], expectation: Expectation, blind: set[str]) -> list[Outcome]:
+        """Return one outcome for each window; those that could not judge only count where none could."""
+        outcomes = [self.spike_outcome(test, expectation, blind) for test in tests]
+        day = next((test for test in tests if test.hours >= 24), tests[-1])
+        if not day.requests:  # whatever the older part of a longer window says, it says nothing about now
+            return [
+                replace(one, state=State.INCONCLUSIVE, counts_as=State.INCONCLUSIVE, why=Why.STALE)
+                if one.spike is day and one.state is not State.FAIL
+                else one
+                for one in outcomes
+            ]
+        if any(one.state is not State.INCONCLUSIVE for one in outcomes):
+            return [replace(one, counts_as=None) if one.state is State.INCONCLUSIVE else one for one in outcomes]
+        return outcomes
+
+    def spike_outcome(self, test: SpikeTest, expectation: Expectation, blind: set[str]) -> Outcome:
+        settings = self.settings
+        few = test.requests >= settings.negligible_requests and (
+            test.incident <= settings.negligible_share * test.requests
+        )
+        judged = State.PASS if test.could_fail or few else State.INCONCLUSIVE
+        state = State.FAIL if test.fails else judged
+        level = settings.refused_level if test.kind is Kind.REFUSED else Level.ERROR
+        name = "unknown-spike" if test.kind is Kind.UNEXPLAINED else "refused-spike"
+        found = Outcome(
+            id=f"{name}/{_window(test.hours) if test.function is None else test.function}",
+            check=Check.SPIKE,
+            state=state,
+            level=level,
+            counts_as=State.PASS if state is State.FAIL and level is Level.WARNING else state,
+            spike=test,
+            why=Why.TOO_FEW if state is State.INCONCLUSIVE else None,
+            negligible=few and not test.could_fail,
+        )
+        if state is not State.FAIL:
+            return found
+        known = expectation.functions[test.kind]
+        rows = unknown_rows(self.counts, test, now_minute=self.now_minute, known=known)
+        return replace(found, signatures=signatures_of(rows), shape=shape_of(rows, kind=test.kind, blind=blind))
+
+    def refused_outcomes(
+        self, overall: Sequence[SpikeTest], single: Sequence[Outcome], expectation: Expectation, blind: set[str]
+    ) -> list[Outcome]:
+        """Return the spikes of refused requests, or one line that says that there is none. It never decides alone."""
+        found = [*single, *(self.spike_outcome(test, expectation, blind) for test in overall if test.fails)]
+        if found:
+            return found
+        day = next((test for test in overall if test.hours >= 24), overall[-1])
+        calm = self.spike_outcome(day, expectation, blind)
+        return [replace(calm, counts_as=None)]
+
+    # -- coverage ------------------------------------------------------------------------------------------------------
+
+    def coverage(self) -> list[Outcome]:
+        usual, windows, left_out = self.usual_coverage() if self.comparable else ({}, (), ())
+        self.left_out = left_out
+        report = judge_coverage(self.samples, usual, self.settings, windows=windows or self.settings.coverage_hours)
+        outcomes = [
+            Outcome(
+                id=f"coverage/{test.function}",
+                check=Check.COVERAGE,
+                state=State.FAIL,
+                counts_as=State.FAIL,
+                coverage=test,
+            )
+            for test in report.failing
+        ]
+        why: Why | None = None
+        if not usual:
+            why = Why.NO_BASELINE if self.comparable else Why.OTHER_RULES
+            why = Why.NO_REQUESTS if self.counts.is_empty() else why
+        elif report.asked and not report.tested:
+            why = Why.TOO_FEW
+        state = State.PASS if why is None else State.INCONCLUSIVE
+        if not report.failing:
+            outcomes.append(
+                Outcome(
+                    id="coverage", check=Check.COVERAGE, state=state, counts_as=state, coverage_report=report, why=why
+                )
+            )
+        return outcomes
+
+    def usual_coverage(self) -> tuple[dict[str, Coverage], tuple[int, ...], tuple[LeftOut, ...]]:
+        """
+        Return what is usual of each function's healthy requests.
+
+        Whole days before the longest window; where the logs are too short for that, what lies before a shorter one.
+        """
+        hours = self.settings.coverage_hours
+        first = min(self.past.days, default=0) * 24
+        for count in range(len(hours), 0, -1):
+            end = self.end_hour(hours[count - 1])
+            if end > first:
+                usual, left_out = expect_coverage(self.past, end_hour=end, settings=self.settings)
+                if usual:
+                    return usual, hours[:count], left_out
+        usual, left_out = expect_coverage(self.past, end_hour=self.now_hour - hours[0], settings=self.settings)
+        return usual, hours[:1], left_out
+
+    # -- what was read -------------------------------------------------------------------------------------------------
+
+    def _use(self, windows: tuple[int, ...], expectation: Expectation | None) -> BaselineUse:
+        end = self.end_hour(self.settings.spike_hours[0]) // 24
+        before = [day for day in self.past.days if day < end]
+        found = BaselineUse(
+            windows=windows,
+            available_days=len(before),
+            days_old=self.now_hour // 24 - before[-1] if before else None,
+            of_file=self.of_file,
+            left_out=self.left_out,
+        )
+        if expectation is None:
+            return found
+        return replace(
+            found,
+            days=expectation.days,
+            first_day=expectation.first_day,
+            last_day=expectation.last_day,
+            left_out=tuple(sorted({*expectation.left_out, *self.left_out}, key=_left_out_key)),
+        )
+
+    def numbers(self, rejected: int) -> Numbers:
+        counts, requests = self.counts, pl.col("requests")
+        unknown = pl.col("class") == Class.UNKNOWN.value
+        later = pl.col("minute") >= _EPOCH + timedelta(minutes=self.now_minute)
+        newest = counts.filter(~later.fill_null(True))["minute"].max()
+        sums = counts.select(
+            requests.sum().alias("requests"),
+            requests.filter(pl.col("class") != NO_CLASS).sum().alias("incident"),
+            requests.filter(unknown).sum().alias("unknown"),
+            requests.filter(REFUSED).sum().alias("refused"),
+            requests.filter(pl.col("minute").is_null()).sum().alias("untimed"),
+            requests.filter(later).sum().alias("later"),
+        ).row(0, named=True)
+        return Numbers(**sums, rejected=rejected, newest_at=newest if isinstance(newest, datetime) else None)
+
+
+def _left_out_key(one: LeftOut) -> tuple[str, str, str]:
+    return one.day, one.check, one.function or ""
+
+
+def _window(hours: int) -> str:
+    return f"{hours}h"

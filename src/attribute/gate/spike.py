@@ -1,0 +1,266 @@
+"""
+Is UNKNOWN unusually frequent? One window, one function (or all), one kind of UNKNOWN at a time.
+
+Whatever is compared with (`Expectation`) rests on the baseline, and the mix of functions on healthy traffic, so more
+UNKNOWN requests in the window never make a test pass that failed without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from attribute.gate.cells import SLOT_MINUTES, Sample, add_samples, capped
+from attribute.gate.expect import Expectation, Norm, at_mix
+from attribute.gate.settings import GateSettings, Kind
+from attribute.gate.tail import tail
+
+__all__ = ["NEW_FUNCTIONS", "SpikeTest", "judge_spikes"]
+
+NEW_FUNCTIONS = "(functions that the baseline has not seen)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpikeTest:
+    """
+    One test.
+
+    Attributes:
+        kind: which UNKNOWN.
+        hours: the window, ending now.
+        function: whose, or (None) all.
+        unknown: UNKNOWN requests of the kind, as counted in the logs.
+        counted: the same with bursts cut.
+        incident: incident requests, with bursts cut and without the other kind.
+        requests: all requests, likewise.
+        expected_share: usual share of incident requests.
+        allowed_share: share of incident requests that is still allowed.
+        allowed_requests_share: share of all requests that is still allowed.
+        p_value: corrected probability; 1 where a share is allowed or a floor is not reached.
+        needed: how many UNKNOWN among so many incident requests would have failed; None: not even all.
+        still_there: whether the last quarter of the window is over the allowed shares too; None where that is not
+            asked (windows of an hour).
+        slots: in how many ten-minute slots UNKNOWN requests were seen.
+        fails: the verdict.
+    """
+
+    kind: Kind
+    hours: int
+    function: str | None
+    unknown: int
+    counted: int
+    incident: int
+    requests: int
+    expected_share: float
+    allowed_share: float
+    allowed_requests_share: float
+    p_value: float
+    needed: int | None
+    still_there: bool | None
+    slots: int
+    fails: bool
+
+    @property
+    def could_fail(self) -> bool:
+        """Whether it would have failed, had all incident requests been UNKNOWN."""
+        return self.needed is not None
+
+
+def judge_spikes(
+    samples: Sequence[Sample], expectation: Expectation, settings: GateSettings, *, kind: Kind, windows: Sequence[int]
+) -> tuple[list[SpikeTest], list[SpikeTest]]:
+    """
+    Test all windows, over all functions and for each.
+
+    Args:
+        samples: the recent past of every function.
+        expectation: what is usual.
+        settings: the gate's numbers.
+        kind: which UNKNOWN.
+        windows: hours, some of `settings.spike_hours`.
+
+    Returns:
+        The tests of all functions together, one per window; and those of single functions that fail.
+    """
+    known = expectation.functions[kind]
+    members = [sample for sample in samples if sample.function in known]
+    strangers = [sample for sample in samples if sample.function not in known]
+    if strangers:
+        members.append(add_samples(strangers, function=NEW_FUNCTIONS, spans=settings.spans))
+    # The correction must not depend on what is judged: every function of the baseline counts, seen or not.
+    tests = len(windows) * (len(known) + 1)
+    overall: list[SpikeTest] = []
+    single: list[SpikeTest] = []
+    for hours in windows:
+        counts = {sample.function: _Counts.of(sample, kind, hours) for sample in members}
+        total = _Counts.total(counts.values())
+        norm = _norm_of_mix(members, expectation, kind, hours)
+        overall.append(
+            _Test(kind, hours, None, total, norm, settings, factor=len(windows), least=settings.min_incident).run(
+                search=True
+            )
+        )
+        for name, part in counts.items():
+            own = known.get(name, expectation.new[kind])
+            if part.counted < settings.min_unknown or part.counted <= own_allowed(own, settings) * part.incident:
+                continue
+            test = _Test(
+                kind, hours, name, part, own, settings, factor=tests, least=settings.min_incident_function
+            ).run(search=False)
+            if test.fails:
+                single.append(test)
+    return overall, single
+
+
+def own_allowed(norm: Norm, settings: GateSettings) -> float:
+    """Return the share of incident requests that is allowed where *norm* is usual."""
+    return settings.allowed_of_incident(norm.of_incident.share)
+
+
+def _norm_of_mix(samples: Sequence[Sample], expectation: Expectation, kind: Kind, hours: int) -> Norm:
+    """
+    Return what is usual of all functions at the window's mix, so that a change of mix is not a spike.
+
+    The mix is that of healthy requests: UNKNOWN ones must have no say in what is expected of them.
+    """
+    known, overall, new = expectation.functions[kind], expectation.overall[kind], expectation.new[kind]
+    weights = incident = requests = healthy_requests = 0.0
+    for sample in samples:
+        norm = known.get(sample.function, new)
+        healthy = sample.healthy(hours)
+        weights += healthy * norm.odds
+        incident += healthy * norm.odds * norm.of_incident.share
+        requests += healthy * norm.of_requests.share
+        healthy_requests += healthy
+    if not weights:
+        return overall
+    return at_mix(overall, incident / weights, requests / healthy_requests)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counts:
+    """What a window holds; `late` is its last quarter."""
+
+    unknown: int
+    counted: int
+    incident: int
+    requests: int
+    late_counted: int
+    late_incident: int
+    late_requests: int
+    slots: frozenset[int]
+
+    @classmethod
+    def of(cls, sample: Sample, kind: Kind, hours: int) -> _Counts:
+        raw = sample.slots_of(kind)
+        kept = capped(raw, hours=hours)
+        counted = sum(kept.values())
+        quarter = hours // 4
+        late = sum(requests for slot, requests in kept.items() if slot * SLOT_MINUTES < quarter * 60)
+        return cls(
+            unknown=sum(requests for slot, requests in raw.items() if slot in kept),
+            counted=counted,
+            incident=sample.known[hours] + counted,
+            requests=sample.other[hours] + counted,
+            late_counted=late,
+            late_incident=sample.known[quarter] + late if quarter else 0,
+            late_requests=sample.other[quarter] + late if quarter else 0,
+            slots=frozenset(kept),
+        )
+
+    @classmethod
+    def total(cls, parts: Collection[_Counts]) -> _Counts:
+        return cls(
+            unknown=sum(part.unknown for part in parts),
+            counted=sum(part.counted for part in parts),
+            incident=sum(part.incident for part in parts),
+            requests=sum(part.requests for part in parts),
+            late_counted=sum(part.late_counted for part in parts),
+            late_incident=sum(part.late_incident for part in parts),
+            late_requests=sum(part.late_requests for part in parts),
+            slots=frozenset().union(*(part.slots for part in parts)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """One test, with the numbers that it compares."""
+
+    kind: Kind
+    hours: int
+    function: str | None
+    counts: _Counts
+    norm: Norm
+    settings: GateSettings
+    factor: int
+    least: int
+
+    def run(self, *, search: bool) -> SpikeTest:
+        counts, settings = self.counts, self.settings
+        p_value = self.p_value(counts.counted)
+        still_there = self.still_there()
+        enough = counts.counted >= settings.min_unknown and counts.incident >= self.least
+        fails = enough and p_value < settings.alpha and still_there is not False
+        return SpikeTest(
+            kind=self.kind,
+            hours=self.hours,
+            function=self.function,
+            unknown=counts.unknown,
+            counted=counts.counted,
+            incident=counts.incident,
+            requests=counts.requests,
+            expected_share=self.norm.of_incident.share,
+            allowed_share=self.allowed_share,
+            allowed_requests_share=self.allowed_requests_share,
+            p_value=p_value if enough else 1.0,
+            needed=self.needed() if search or fails else None,
+            still_there=still_there,
+            slots=len(counts.slots),
+            fails=fails,
+        )
+
+    @property
+    def allowed_share(self) -> float:
+        return self.settings.allowed_of_incident(self.norm.of_incident.share)
+
+    @property
+    def allowed_requests_share(self) -> float:
+        return self.settings.allowed_of_requests(self.norm.of_requests.share)
+
+    def p_value(self, unknown: int) -> float:
+        """Return the corrected probability of *unknown* among as many incident requests: the larger of both shares'."""
+        worst = 0.0
+        for total, allowance, allowed in (
+            (self.counts.incident, self.norm.of_incident, self.allowed_share),
+            (self.counts.requests, self.norm.of_requests, self.allowed_requests_share),
+        ):
+            if unknown <= allowed * total:
+                return 1.0
+            worst = max(worst, tail(unknown, total, allowed, allowance.rho_at(allowed, self.hours)))
+            if worst * self.factor >= 1:
+                return 1.0
+        return worst * self.factor
+
+    def still_there(self) -> bool | None:
+        """Whether the window's last quarter is over both allowed shares; not asked of windows that have none."""
+        if self.hours < 4:
+            return None
+        counts = self.counts
+        return (
+            counts.late_counted > self.allowed_share * counts.late_incident
+            and counts.late_counted > self.allowed_requests_share * counts.late_requests
+        )
+
+    def needed(self) -> int | None:
+        """Return how many UNKNOWN among as many incident requests would have been enough."""
+        total = self.counts.incident
+        if total < self.least or self.p_value(total) >= self.settings.alpha:
+            return None
+        low, high = 0, total
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.p_value(middle) < self.settings.alpha:
+                high = middle
+            else:
+                low = middle
+        return max(high, self.settings.min_unknown)
