@@ -14,7 +14,8 @@ import polars as pl
 
 from attribute.frames import INSTANT, RECORDS
 from attribute.logs.fast_layout import Layout, Reading
-from attribute.logs.fast_pieces import Proof, prove
+from attribute.logs.fast_pieces import prove
+from attribute.logs.fast_proof import Proof
 from attribute.m1.fields import CURRENT_VERSION
 
 __all__ = ["Vouched", "decode_layout"]
