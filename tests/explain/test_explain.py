@@ -180,7 +180,7 @@ def test_explanation_is_of_one_request(ids: tuple[str, ...]) -> None:
         explain(*(record(request_id=each) for each in ids))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(log=st.lists(rows(request_ids=("a",)), min_size=1, max_size=6), thresholds=THRESHOLDS, file=rule_files())
 def test_explanation_has_the_verdict_of_the_main_path(
     log: list[dict[str, Any]], thresholds: Thresholds, file: RuleFile

@@ -72,7 +72,7 @@ def rows(draw: st.DrawFn, request_ids: tuple[str, ...] | None = None, number: in
 
 
 @st.composite
-def many_rows(draw: st.DrawFn, maximum: int = 30) -> list[dict[str, Any]]:
+def many_rows(draw: st.DrawFn, maximum: int = 16) -> list[dict[str, Any]]:
     """Draw records of distinct requests."""
     count = draw(st.integers(0, maximum))
     return [draw(rows(number=number)) for number in range(count)]

@@ -62,7 +62,7 @@ def test_another_rule_with_the_same_class_is_a_change() -> None:
     assert got == Difference(compared=1, changed=1, class_changed=0, changes=(change,))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(requests=many_rows(), thresholds=THRESHOLDS, file=rule_files())
 def test_difference_counts_what_a_loop_over_all_requests_counts(
     requests: list[dict[str, Any]], thresholds: Thresholds, file: RuleFile

@@ -135,6 +135,8 @@ def with_when(when: str, class_: str = "vendor", more: str = "") -> str:
     return f'{HEAD}[[rule]]\nid = "A-1"\nclass = "{class_}"\nsummary = "One."\n{more}when = {when}\n'
 
 
+LONG_GLOB = '{ upstream_status = ["5xx"], upstream = ["' + "x" * 300 + '"] }'
+
 MISTAKES = {
     "syntax": ("version = ", "acme.toml:1: not TOML: invalid value", "`attribute rules list --help`"),
     "no version": ("[[rule]]\n", "acme.toml:1: the file has no `version`", "add `version = ...`"),
@@ -317,6 +319,63 @@ MISTAKES = {
         "did you mean `match`?",
     ),
     "rule is no table": (HEAD + 'rule = "x"\n', 'acme.toml:2: the file has `rule` = "x", expected tables', ""),
+    "id with control characters": (
+        HEAD + '[[rule]]\nid = "A\\u001b[2J"\n',
+        'acme.toml:3: a rule has `id` = "A\ufffd[2J", expected a letter, then letters, digits',
+        "",
+    ),
+    "id that is no text": (HEAD + "[[rule]]\nid = [1]\n", "acme.toml:3: rule [1] has `id` = [1], expected 1 to", ""),
+    "no class": (HEAD + '[[rule]]\nid = "A-1"\n', "acme.toml:2: rule A-1 has no `class`", "add `class = ...`"),
+    "no when": (
+        HEAD + '[[rule]]\nid = "A-1"\nclass = "vendor"\n',
+        "acme.toml:2: rule A-1 has no `when`",
+        "docs/writing-rules.md shows a whole rule",
+    ),
+    "no summary": (
+        RULE.replace("summary", "why"),
+        "acme.toml:3: rule ACME-1 has no `summary`",
+        "add `summary = ...`",
+    ),
+    "retired is a word": (
+        RULE.replace("when", 'retired = "yes"\nwhen'),
+        'acme.toml:7: rule ACME-1 has `retired` = "yes", expected true or false',
+        "",
+    ),
+    "blind spots are one text": (
+        RULE.replace("when", 'blind_spots = "none"\nwhen'),
+        'acme.toml:7: rule ACME-1 has `blind_spots` = "none", expected a list of texts',
+        "",
+    ),
+    "reasons are words": (
+        RULE.replace("when", 'reasons = ["upstream-5xx"]\nwhen'),
+        "acme.toml:7: rule ACME-1 has `reasons` = ['upstream-5xx'], expected a list of tables",
+        "",
+    ),
+    "example is no table": (
+        RULE + "example = [1]\n",
+        "acme.toml:8: rule ACME-1 has `example` = [1], expected tables, each under `[[rule.example]]`",
+        "",
+    ),
+    "example without record": (
+        RULE + '[[rule.example]]\nexpect = "match"\n',
+        "acme.toml:8: example 1 of rule ACME-1 has `record` = None, expected a table of M1 fields",
+        "",
+    ),
+    "example with an unknown field": (
+        RULE + '[[rule.example]]\nexpect = "match"\nrecord = { stats = 200 }\n',
+        "acme.toml:10: example 1 of rule ACME-1 has the unknown key `stats`",
+        "did you mean `status`?",
+    ),
+    "truth as a status": (
+        with_when("{ status = [true] }"),
+        "acme.toml:6: rule A-1 tests `status` for True, expected missing, 1xx to 5xx",
+        "",
+    ),
+    "glob as long as a novel": (
+        with_when(LONG_GLOB),
+        "acme.toml:6: rule A-1 tests `upstream` for",
+        "",
+    ),
     "control characters": (
         HEAD + '[[rule]]\nid = "A-1"\n"\\u001b[2J" = 1\n',
         "acme.toml:2: rule A-1 has the unknown key `\ufffd[2J`",
@@ -336,6 +395,13 @@ def test_mistake_in_a_rule_file_is_named_with_file_and_line(name: str) -> None:
     assert caught.value.exit_code == 2
 
 
+def many_rules(prefix: str, count: int = 250) -> str:
+    return HEAD + "".join(
+        f'[[rule]]\nid = "{prefix}-{number}"\nclass = "vendor"\nsummary = "One."\nwhen.upstream_status = [429]\n'
+        for number in range(count)
+    )
+
+
 def test_file_that_is_too_large_is_refused() -> None:
     """A rule file is written by people; anything else is refused before it costs anything."""
     with pytest.raises(RuleFileError, match=r"^acme.toml:1: 1000019 characters, expected at most 1000000"):
@@ -343,6 +409,9 @@ def test_file_that_is_too_large_is_refused() -> None:
     many = HEAD + "".join(f'[[rule]]\nid = "A-{number}"\n' for number in range(501))
     with pytest.raises(RuleFileError, match=r"^acme.toml:1: 501 `\[\[rule\]\]`, expected at most 500"):
         parse(many, name="acme.toml")
+    first = parse(many_rules("A"), name="acme.toml")
+    with pytest.raises(RuleFileError, match=r"^more.toml:1: 504 rules in all, expected at most 500"):
+        parse(many_rules("B"), name="more.toml", base=first)
     deep = HEAD + "x = " + "[" * 50_000
     with pytest.raises(RuleFileError, match=r"^acme.toml:1?[0-9]: not TOML"):
         parse(deep, name="acme.toml")

@@ -33,7 +33,7 @@ def verdicts_of(frame: pl.DataFrame) -> dict[str, Verdict]:
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(requests=many_rows(), thresholds=THRESHOLDS, file=rule_files())
 def test_compiled_rules_equal_the_plain_reference(
     requests: list[dict[str, Any]], thresholds: Thresholds, file: RuleFile
@@ -185,7 +185,7 @@ def test_a_thousand_functions_with_limits_of_their_own_are_each_judged_by_theirs
     assert set(got["request_id"]) == {f"{number}/{1000 + number}" for number in range(0, 1000, 37)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(requests=many_rows(), thresholds=THRESHOLDS)
 @example(requests=[record(latency_ms=0.0, upstream_latency_ms=0.0)], thresholds=Thresholds())
 @example(requests=[record(latency_ms=0.0, upstream_latency_ms=3.0)], thresholds=Thresholds())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from attribute.rules.errors import Place, RuleFileError
+from attribute.rules.errors import Place, RuleFileError, shown
 from attribute.rules.locate import Block, entries
 
 MAX_FILE_CHARACTERS: Final = 1_000_000
@@ -115,5 +115,6 @@ def read_entries(document: Mapping[str, object], text: str, name: str, key: str)
         found = (top,) * len(tables)
     named = zip(tables, found, strict=True)
     return tuple(
-        Entry(table, block, name, f"{key} {table.get('id', number)}") for number, (table, block) in enumerate(named, 1)
+        Entry(table, block, name, f"{key} {shown(table.get('id', number))}")
+        for number, (table, block) in enumerate(named, 1)
     )

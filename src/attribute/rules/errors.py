@@ -158,10 +158,14 @@ class RuleFileError(AttributionError):
         )
 
 
-def _short(value: object) -> str:
-    text = f'"{value}"' if isinstance(value, str) else str(value)
-    text = "".join(character if character.isprintable() else "\ufffd" for character in text)
+def shown(value: object) -> str:
+    """Return a value of a file as it may stand in a message: one line of printable characters, at most 60."""
+    text = "".join(character if character.isprintable() else "\ufffd" for character in str(value))
     return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _short(value: object) -> str:
+    return shown(f'"{value}"' if isinstance(value, str) else value)
 
 
 def _quoted(key: str) -> str:
