@@ -177,7 +177,7 @@ def load(
         given = flags.get(name)
         if given is not None and given != ():
             settings[name] = Setting(value=given, origin=f"flag: --{name.replace('_', '-')}")
-    _check_shares(settings, path)
+    _check_shares(settings, config.functions, path)
     return Config(
         path=path,
         settings=MappingProxyType(settings),
@@ -196,12 +196,18 @@ def _beside(path: Path, name: str, value: Value) -> Value:
     return str(path.parent / value) if SETTINGS[name].is_path and isinstance(value, str) else value
 
 
-def _check_shares(settings: Mapping[str, Setting], path: Path | None) -> None:
-    low, dominant = settings["upstream_low_share"], settings["upstream_dominant_share"]
-    assert isinstance(low.value, int | float)
-    assert isinstance(dominant.value, int | float)
-    if low.value > dominant.value:
-        raise ConfigError.shares_crossed(low.value, dominant.value, path=path)
+def _check_shares(
+    settings: Mapping[str, Setting], functions: Mapping[str, Mapping[str, float]], path: Path | None
+) -> None:
+    """Refuse limits by which one latency would be both low and dominant, for all functions and for single ones."""
+    common = {name: settings[name].value for name in LIMIT_KEYS}
+    for function, own in ((None, {}), *functions.items()):
+        limits = {**common, **own}
+        low, dominant = limits["upstream_low_share"], limits["upstream_dominant_share"]
+        assert isinstance(low, int | float)
+        assert isinstance(dominant, int | float)
+        if low > dominant:
+            raise ConfigError.shares_crossed(low, dominant, path=path, function=function)
 
 
 def _read(path: Path) -> str:

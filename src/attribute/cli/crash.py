@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from attribute import __version__
@@ -16,9 +17,13 @@ from attribute.cli.places import state_folder
 __all__ = ["save_traceback"]
 
 
-def save_traceback(error: BaseException) -> str:
+def save_traceback(error: BaseException, *, folders: Sequence[Path] | None = None) -> str:
     """
     Save what a bug report needs to a file that only the user can read.
+
+    Args:
+        error: what happened.
+        folders: where to try, in this order; the state folder and the temporary one where not given.
 
     Returns:
         The file's path, or the traceback's last line where nothing could be written. The command's arguments are in
@@ -33,7 +38,7 @@ def save_traceback(error: BaseException) -> str:
         )
     )
     name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
-    for folder in (state_folder(), Path(tempfile.gettempdir())):
+    for folder in (state_folder(), Path(tempfile.gettempdir())) if folders is None else folders:
         path = folder / name
         try:
             folder.mkdir(parents=True, exist_ok=True)

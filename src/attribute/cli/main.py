@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
 from attribute.cli.crash import save_traceback
 from attribute.cli.group import LazyGroup, attribute
+from attribute.cli.signals import ending_on_signals
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import terminal
 
 __all__ = ["main", "run"]
 
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED = 130
 PROGRAM = "attribute"
-
-
-class Terminated(BaseException):
-    """The process was asked to end; raised so that temporary files are removed on the way out."""
 
 
 def main() -> NoReturn:
@@ -44,14 +39,16 @@ def run(arguments: Sequence[str], *, group: LazyGroup = attribute) -> int:
     Returns:
         The exit code. Every error that the user can mend was shown on stderr as one line and a hint.
     """
-    try:
-        with _orderly_termination():
+    with ending_on_signals() as ending:
+        try:
             code = group.main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
             _flush()
-    except SystemExit:  # completion ends this way, after its work
-        raise
-    except BaseException as error:  # noqa: BLE001 -- the one place where a bug of ours meets its user: saved and named, never hidden
-        return _explain(error)
+        except SystemExit:  # completion ends this way, after its work
+            raise
+        except BaseException as error:  # noqa: BLE001 -- the one place where a bug of ours meets its user: saved and named, never hidden
+            if ending.exit_code is not None:
+                return ending.exit_code
+            return _explain(error)
     return code if isinstance(code, int) else 0
 
 
@@ -70,8 +67,6 @@ def _explain(error: BaseException) -> int:
             code = error.exit_code
         case click.Abort() | KeyboardInterrupt():
             code = INTERRUPTED
-        case Terminated():
-            code = TERMINATED
         case BrokenPipeError():
             _forget_stdout()
             code = 0
@@ -80,22 +75,6 @@ def _explain(error: BaseException) -> int:
             name = type(error).__name__
             _say(terminal(f"{PROGRAM}: internal error ({name}); this is a bug of ours. Details: {place}"))
     return code
-
-
-@contextlib.contextmanager
-def _orderly_termination() -> Iterator[None]:
-    def terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-        raise Terminated
-
-    try:
-        before = signal.signal(signal.SIGTERM, terminate)
-    except ValueError:  # not the main thread: somebody runs us as a library, and signals are theirs
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _flush() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -173,9 +173,11 @@ def replacing(path: str) -> Iterator[Sink]:
             with mendable(path):
                 stream.flush()
         return
-    with mendable(path):
-        handle, temporary = tempfile.mkstemp(prefix=f".{place.name[:100]}.", suffix=".tmp", dir=place.parent)
+    # The name is known before the file is there, so that a signal at any moment leaves nothing behind.
+    temporary = place.with_name(f".{place.name[:100]}.{secrets.token_hex(8)}.tmp")
     try:
+        with mendable(path):
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             yield Sink(file, path)
             with mendable(path):
@@ -183,10 +185,10 @@ def replacing(path: str) -> Iterator[Sink]:
                 os.fchmod(file.fileno(), _permissions(mode))
                 os.fsync(file.fileno())
         with mendable(path):
-            Path(temporary).replace(place)
+            temporary.replace(place)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
 
 

@@ -140,13 +140,14 @@ class ConfigError(AttributionError):
     @classmethod
     def wrong_value(cls, place: str, key: str, value: object, expected: str) -> Self:
         """Return the error of a value of another type or out of bounds."""
-        shown = repr(value)
+        shown = str(value).lower() if isinstance(value, bool) else repr(value)
         return cls(f"{place}: `{key}` is {shown[:60]}{'...' if len(shown) > 60 else ''}, expected {expected}")
 
     @classmethod
-    def shares_crossed(cls, low: float, dominant: float, *, path: Path | None) -> Self:
+    def shares_crossed(cls, low: float, dominant: float, *, path: Path | None, function: str | None = None) -> Self:
         """Return the error of a low share above the dominant one."""
         place = "" if path is None else f"{path}: "
+        place += "" if function is None else f"[functions.{function}] "
         return cls(
             f"{place}`upstream_low_share` is {low:g}, above `upstream_dominant_share` {dominant:g}",
             hint="`attribute config show` says where each of them comes from",
@@ -246,7 +247,7 @@ class _Check:
         for key, value in document.items():
             place = self.place(("runbook", key))
             if key.partition("/")[0] not in set(Class):
-                raise ConfigError.unknown_key(place, key, (f"{word}/FUNCTION" for word in Class))
+                raise ConfigError.unknown_key(place, key.partition("/")[0], Class)
             if not isinstance(value, str) or not value or "\n" in value or len(value) > 500:
                 raise ConfigError.wrong_value(place, key, value, "one line of at most 500 characters")
         return dict(document)

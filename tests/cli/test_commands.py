@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from attribute.cli.commands import COMMANDS, DEFAULT, Entry
+from attribute.cli.crash import save_traceback
+from attribute.cli.group import LazyGroup
+from attribute.cli.group import attribute as group
+from attribute.cli.main import run
+from tests.cli.conftest import CommandLine, process, record
+
+HEAVY = ("polars", "jinja2", "rich", "starlette")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        (["--no-such-option"], 2),
+        (["analyze", "--help"], 0),
+        (["completion", "zsh"], 0),
+        (["config", "show"], 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_light_commands_import_nothing_heavy(arguments: list[str], code: int, tmp_path: Path) -> None:
+    """Help, version, completion and typing errors answer at once: every press of TAB starts the program."""
+    script = (
+        "import sys\nfrom attribute.cli.main import run\n"
+        f"code = run({arguments!r})\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], code, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == f"[] {code}"
+
+
+def test_completion_request_imports_nothing_heavy(tmp_path: Path) -> None:
+    """The shell's question itself is answered without polars, and offers the default command's options."""
+    script = (
+        "import atexit, sys\n"
+        f"atexit.register(lambda: print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr))\n"
+        "from attribute.cli.main import run\nrun([])\n"
+    )
+    environ = {
+        **os.environ,
+        "_ATTRIBUTE_COMPLETE": "zsh_complete",
+        "COMP_WORDS": "attribute logs/ --si",
+        "COMP_CWORD": "2",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "--since" in done.stdout
+    assert done.stderr == "[]\n"
+
+
+def test_help_lists_every_command_with_examples_and_exit_codes(attribute: CommandLine) -> None:
+    """One screen says what there is, how it is used and what the exit codes mean."""
+    shown = attribute("--help")
+    assert shown.code == 0
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", shown.out, re.MULTILINE)
+    for part in ("Examples:", "Exit codes:", "130, 143", "4 cannot judge"):
+        assert part in shown.out
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_table_of_commands_every_entry_is_a_command_with_help(name: str) -> None:
+    """Each line of the table leads to a command that can say what it does."""
+    command = group.get_command(click.Context(group), name)
+    assert isinstance(command, click.Command)
+    with click.Context(command, info_name=name) as context:
+        assert command.get_help(context).startswith("Usage:")
+
+
+def _table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LazyGroup:
+    (tmp_path / "tried_commands.py").write_text(
+        "import click\n"
+        "@click.command()\n@click.argument('paths', nargs=-1)\n@click.option('--since')\n"
+        "def main(paths, since): click.echo(f'main {paths} {since}')\n"
+        "@click.command()\n@click.argument('paths', nargs=-1)\ndef report(paths): click.echo(f'report {paths}')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return LazyGroup(
+        name="attribute",
+        table={"main": Entry("tried_commands:main", "x"), "report": Entry("tried_commands:report", "y")},
+        default="main",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["logs/"], "main ('logs/',) None"),
+        (["report"], "report ()"),
+        (["report", "logs/"], "report ('logs/',)"),
+        (["./report"], "main ('./report',) None"),
+        (["--", "report"], "main ('report',) None"),
+        (["--since", "1h", "report"], "main ('report',) 1h"),
+        (["-"], "main ('-',) None"),
+        (["main", "report"], "main ('report',) None"),
+    ],
+)
+def test_first_argument_known_command_wins_and_all_else_is_a_path(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command's name is always the command; `./NAME` and `-- NAME` reach a folder that is called so."""
+    assert CliRunner().invoke(_table(tmp_path, monkeypatch), arguments).output == f"{said}\n"
+
+
+def test_default_command_is_in_the_table() -> None:
+    """What runs without a name also runs by name."""
+    assert DEFAULT in COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("--sinec", "1h"), "--since"),
+        (("logs", "-o", "jsn"), "json"),
+        (("config", "shwo"), "show"),
+        (("explian", "r1", "logs"), "explain"),
+        (("--no-progress", "explain", "logs"), "a command comes first"),
+    ],
+)
+def test_slip_of_the_fingers_is_answered_with_what_was_meant(
+    arguments: tuple[str, ...], hint: str, attribute: CommandLine, logs: Path
+) -> None:
+    """Options, formats, commands, and a path that is no path but nearly a command: each gets a suggestion."""
+    done = attribute(*arguments)
+    assert done.code == 2
+    assert done.err.startswith("attribute: error: ")
+    assert hint in done.err
+    assert done.out == ""
+
+
+def test_no_path_on_a_terminal_gives_short_help_at_once(home: Path) -> None:
+    """It never sits and waits for somebody to type M1 records."""
+    done = process(cwd=home, stdin=None)
+    assert done.returncode == 2
+    assert b"attribute logs/" in done.stderr
+    assert done.stdout == b""
+
+
+def test_no_path_with_a_pipe_reads_it(home: Path) -> None:
+    """`kubectl logs | attribute` needs no dash."""
+    lines = "\n".join(record(number) for number in range(30)).encode()
+    done = process("-o", "json", cwd=home, stdin=lines)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["requests"]["total"] == 30
+    assert done.stderr == b""
+
+
+def test_closed_pipe_is_quiet_and_does_not_fail_a_script(home: Path, logs: Path) -> None:
+    """`attribute ... | head -1` under `pipefail` is no failure and prints nothing about pipes."""
+    command = f"set -o pipefail; {sys.executable} -m attribute logs -o verdicts -o json:r.json | head -1"
+    done = subprocess.run(["bash", "-c", command], cwd=home, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["class"] == "vendor"
+    assert json.loads((home / "r.json").read_text())["classes"]["vendor"] == 60
+
+
+def test_full_disk_is_an_error_that_says_so(home: Path, logs: Path) -> None:
+    """A result that could not be written is never a success."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "attribute", "logs", "-o", "json"],
+            cwd=home,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "attribute: error: `stdout` cannot be written: No space left on device\n"
+
+
+def _failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str) -> LazyGroup:
+    (tmp_path / "failing_command.py").write_text(
+        "import click, os, signal\nfrom attribute.m1.errors import AttributionError\n"
+        f"@click.command()\ndef main():\n    {statement}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "failing_command", raising=False)
+    return LazyGroup(name="attribute", table={"main": Entry("failing_command:main", "x")}, default="main")
+
+
+@pytest.mark.parametrize(
+    ("statement", "ending"),
+    [
+        (
+            "raise AttributionError('no such thing', hint='try that')",
+            (2, "attribute: error: no such thing\n  hint: try that\n"),
+        ),
+        ("raise AttributionError('cannot judge', exit_code=4)", (4, "attribute: error: cannot judge\n")),
+        ("raise KeyboardInterrupt", (130, "\n")),
+        ("raise click.Abort", (130, "")),
+        ("os.kill(os.getpid(), signal.SIGTERM)", (143, "")),
+        ("return 3", (3, "")),
+        ("raise click.exceptions.Exit(4)", (4, "")),
+        ("raise AttributionError('\\x1b[2Jsee\\u202e')", (2, "attribute: error: \\u{1b}[2Jsee\\u{202e}\n")),
+    ],
+)
+def test_exit_codes_every_way_to_end_has_its_own(
+    statement: str,
+    ending: tuple[int, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A script can tell a usage error, a failed gate, a lack of data, a signal and a bug of ours apart."""
+    ended = run(["main"], group=_failing(tmp_path, monkeypatch, statement))
+    captured = capfd.readouterr()
+    assert (ended, captured.err) == ending
+    assert captured.out == ""
+
+
+def test_bug_of_ours_is_saved_to_a_file_and_named_in_one_line(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A crash is never a verdict, a traceback on a terminal, or exit code 3; what a report needs is kept."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    ended = run(["main"], group=_failing(tmp_path, monkeypatch, "raise RuntimeError('\\x1b[31mboom')"))
+    captured = capfd.readouterr()
+    (saved,) = (tmp_path / "state" / "attribute").glob("crash-*.txt")
+    assert ended == 1
+    assert captured.out == ""
+    assert captured.err == f"attribute: internal error (RuntimeError); this is a bug of ours. Details: {saved}\n"
+    assert "RuntimeError" in saved.read_text()
+    assert saved.stat().st_mode & 0o077 == 0
+
+
+def test_bug_of_ours_without_a_place_to_save_still_says_what_happened() -> None:
+    """A read-only machine does not turn one crash into two."""
+    assert save_traceback(RuntimeError("boom"), folders=[Path("/dev/null/nowhere")]) == "RuntimeError: boom"
+
+
+def test_interrupt_of_a_real_run_exits_with_130_and_143(home: Path) -> None:
+    """Ctrl-C and a supervisor's request to end are told apart from failures, and leave no half-written file."""
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "attribute", "-", "-o", "json:r.json", "--rejects", "bad.jsonl"],
+            cwd=home,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert running.stdin is not None
+        running.stdin.write(b"{}\n")
+        running.stdin.flush()
+        while not list(home.glob(".bad.jsonl.*")):  # its temporary file is there: it reads
+            assert running.poll() is None
+        running.send_signal(number)
+        out, err = running.communicate(timeout=30)
+        assert (running.returncode, out, err.strip()) == (code, b"", b"")
+        assert list(home.iterdir()) == []
