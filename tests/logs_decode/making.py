@@ -113,7 +113,23 @@ ODD_VALUES = {
     "upstream_calls": ODD_NUMBERS,
     "v": ODD_NUMBERS,
 }
-STYLES = [(",", ":", "{", "}"), (", ", ": ", "{", "}"), (" , ", "\t:", "{ ", " } "), (",", ":", "{", "} \r")]
+STYLES = [
+    *[(",", ":", "{", "}"), (", ", ": ", "{", "}"), (" , ", "\t:", "{ ", " } "), (",", ":", "{", "} \r")],
+    *[(",", ":", "TIME stdout F {", "}"), (", ", ": ", "TIME { ", "}"), (",", ":", "TIME fn[1]: {", "}")],
+]
+PREFIX_TIMES = [
+    *["2026-11-16T00:00:00Z", "2026-11-16T00:00:00.123456789Z", "2026-11-16T00:00:00.5+01:00", "2026-02-29T00:00:00Z"],
+    *["2026-11-16T00:00:00z", "2026-11-16T00:00:00Zx", "x2026-11-16T00:00:00Z", "[2026-11-16T00:00:00Z]", "a | "],
+    *[
+        "2026-11-16T00:00:00Z | 2027-01-01T00:00:00Z",
+        "1970-01-01T00:00:00Z",
+        "",
+        " ",
+        "{",
+        "\x00",
+        "2026-11-16 00:00:00Z",
+    ],
+]
 
 Layout = tuple[tuple[str, ...], tuple[str, str, str, str]]
 
@@ -139,14 +155,20 @@ def written(layout: Layout, values: list[str]) -> bytes:
 
 
 @st.composite
+def timed(draw: st.DrawFn, line: bytes) -> bytes:
+    times = PREFIX_TIMES[:3] * 4 + PREFIX_TIMES[3:]
+    return line.replace(b"TIME", draw(st.sampled_from(times)).encode()) if line.startswith(b"TIME") else line
+
+
+@st.composite
 def sound(draw: st.DrawFn, layout: Layout) -> bytes:
-    return written(layout, [draw(members(key, odd=False)) for key in layout[0]])
+    return draw(timed(written(layout, [draw(members(key, odd=False)) for key in layout[0]])))
 
 
 @st.composite
 def odd(draw: st.DrawFn, layout: Layout) -> bytes:
     at = draw(st.integers(0, len(layout[0]) - 1))
-    return written(layout, [draw(members(key, odd=place == at)) for place, key in enumerate(layout[0])])
+    return draw(timed(written(layout, [draw(members(key, odd=place == at)) for place, key in enumerate(layout[0])])))
 
 
 @st.composite

@@ -67,6 +67,18 @@ def test_usual_layout_is_vouched_for_in_full(name: str, spaced: bool) -> None:
     assert len(fast(data).records) == 40
 
 
+@pytest.mark.parametrize("prefix", ["{time} stdout F ", "{time} fn[12]: ", "{time} "])
+@pytest.mark.parametrize("zone", ["Z", "+01:00"])
+def test_usual_text_before_the_object_is_vouched_for_in_full(prefix: str, zone: str) -> None:
+    """Logs that a container runtime wrote are read as fast as plain ones, and take its times."""
+    timeless = line().replace(b'"ts":"2026-11-16T12:00:00.123Z",', b"")
+    times = [f"2026-11-16T12:00:{number:02d}.{'123456789'[: number % 9 + 1]}{zone}" for number in range(60)]
+    data = log(*(prefix.replace("{time}", time).encode() + row for time in times for row in (timeless, line())))
+    decoded = decode_chunk(chunk_of(data), fast_from=1)
+    assert decoded.fast_records == decoded.lines == 120
+    assert told_by(decoded) == exact(data) == tell(data)
+
+
 @settings(max_examples=60, deadline=None)
 @given(numbers=st.lists(st.floats(0, 1e9).map(repr) | st.from_regex(r"[0-9]{1,10}(\.[0-9]{1,17})?", fullmatch=True)))
 def test_latency_of_any_spelling_is_the_same_number_on_every_path(numbers: list[str]) -> None:

@@ -54,7 +54,7 @@ class Found:
 
     def repeats_key(self) -> bool:
         """Tell whether the object, or one that it lies in, has a key twice."""
-        return any(repeats_key(text, path, len(top)) for text, top, path in self.texts)
+        return any(repeats_key(text, top, path) for text, top, path in self.texts)
 
 
 def is_m1(obj: Mapping[str, object]) -> bool:
@@ -117,6 +117,8 @@ def find_m1(obj: Mapping[str, object], text: bytes, *, at_us: int | None = None)
         What was found; or, where the text in an envelope opens an object that names `"request_id"` and does not parse,
         why it does not; or None: not M1.
     """
+    if is_m1(obj):
+        return Found(obj, ((text, obj, ()),), at_us)
     return _in_object(obj, (), _Way((), text, obj, at_us, 0))
 
 

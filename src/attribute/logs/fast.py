@@ -7,6 +7,7 @@ every line whether it does. What it does not vouch for belongs on the exact path
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from attribute.frames import INSTANT, RECORDS
 from attribute.logs.fast_layout import Layout, Reading
 from attribute.logs.fast_pieces import prove
 from attribute.logs.fast_proof import Proof
+from attribute.logs.fast_times import prove_prefixes
 from attribute.m1.fields import CURRENT_VERSION
 
 __all__ = ["Vouched", "decode_layout"]
@@ -55,43 +57,52 @@ def decode_layout(data: bytes, layout: Layout) -> Vouched | None:
         name: pl.Categorical(pl.Categories.random()) if column.reading is Reading.DISTINCT else pl.String()
         for name, column in layout.named_columns
     }
+    prefixes: Proof | None = None
     try:
+        if layout.prefixed:
+            parts = _cut(data, {"prefix": pl.String(), "object": pl.String()}, separator="{")
+            prefixes = prove_prefixes(parts["prefix"])
+            data = b"{" + parts["object"].fill_null("").str.join("\n{").item().encode() + b"\n"
         pieces = _cut(data, schema)
     except pl.exceptions.PolarsError:
         return None
     plain = b"\\" not in data
     proofs = {column.key: prove(pieces[name], column, plain=plain) for name, column in layout.named_columns}
-    oks = [proof.ok for proof in proofs.values() if proof.ok is not None]
+    oks = [proof.ok for proof in (*proofs.values(), prefixes) if proof is not None and proof.ok is not None]
     version = proofs.get("v")
     newer = (
         None if version is None or version.value is None else (version.value > CURRENT_VERSION).fill_null(value=False)
     )
     return Vouched(
-        records=_records(proofs, pieces.height),
+        records=_records(proofs, pieces.height, None if prefixes is None else prefixes.value),
         ok=None if not oks else pl.select(pl.all_horizontal(oks)).to_series(),
         newer=newer,
     )
 
 
-def _cut(data: bytes, schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    """Cut lines at their commas; raises where a line has more pieces than the schema. Missing pieces are null."""
+def _cut(data: bytes, schema: Mapping[str, pl.DataType], *, separator: str = ",") -> pl.DataFrame:
+    """Cut lines at the separator; raises where a line has more pieces than the schema. Missing pieces are null."""
     guarded = not data.startswith(b"{")  # polars skips a byte order mark there and expands what looks compressed
     frame = pl.read_csv(
         _GUARD + data if guarded else data,
         has_header=False,
+        separator=separator,
         quote_char=None,
         infer_schema=False,
-        schema=schema,
+        schema=dict(schema),
         missing_columns="insert",
         extra_columns="raise",
     )
     return frame.slice(1) if guarded else frame
 
 
-def _records(proofs: dict[str, Proof], height: int) -> pl.DataFrame:
+def _records(proofs: dict[str, Proof], height: int, envelope_us: pl.Series | None) -> pl.DataFrame:
     columns: list[pl.Series] = []
     for name, kind in RECORDS.items():
         proof = proofs.get("ts" if name == "at" else name)
+        if name == "at" and envelope_us is not None:
+            own_us = None if proof is None else proof.value
+            proof = Proof(envelope_us if own_us is None else own_us.zip_with(own_us.is_not_null(), envelope_us), None)
         if proof is None or proof.value is None:
             columns.append(pl.Series(name, [None], dtype=kind).new_from_index(0, height))
         elif kind == INSTANT:

@@ -35,7 +35,7 @@ _MEMBER: Final = re.compile(
     r'(?P<before>[ \t]*"(?P<key>[^"\\\x00-\x1f]+)"[ \t]*:[ \t]*)'
     r'(?P<value>"[^"\\\x00-\x1f]*"|[-+.0-9eE]+|true|false|null)(?P<after>[ \t]*)'
 )
-_SECONDS: Final = 19  # characters of `2026-11-16T00:00:00`
+_PREFIX: Final = re.compile(r"[0-9TZ:.+-]{20,40} [^|{\x00]*")
 _MAX_MEMBERS: Final = 64
 _SAMPLED: Final = 24
 
@@ -78,17 +78,19 @@ class Column:
             value = _PATTERNS[self.field.kind]
         return f"^{pl.escape_regex(self.before)}{value}{pl.escape_regex(self.after)}$"
 
-    @property
-    def second_end(self) -> int:
-        """Of a time: where in the piece its seconds end, in characters."""
-        return len(self.before) + 1 + _SECONDS
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The columns of a line, in its order; all required fields are among them, and none is there twice."""
+    """
+    The columns of a line.
+
+    Attributes:
+        columns: in the line's order; all required fields are among them, and none is there twice.
+        prefixed: whether a time and a space stand before the object, and maybe more text without `{` and `|`.
+    """
 
     columns: tuple[Column, ...]
+    prefixed: bool = False
 
     @property
     def named_columns(self) -> tuple[tuple[str, Column], ...]:
@@ -96,16 +98,17 @@ class Layout:
         return tuple((f"piece_{at}", column) for at, column in enumerate(self.columns))
 
     @property
-    def shape(self) -> tuple[tuple[str, str, str], ...]:
+    def shape(self) -> tuple[bool, tuple[tuple[str, str, str], ...]]:
         """Keys and white space; how the columns are read is not part of it."""
-        return tuple((column.key, column.before, column.after) for column in self.columns)
+        return self.prefixed, tuple((column.key, column.before, column.after) for column in self.columns)
 
     def fitting(self, lines: Sequence[bytes]) -> list[int]:
         """Give the places of the lines that have as many pieces as the layout, and are UTF-8."""
         commas = len(self.columns) - 1
-        return [
+        places = [
             at for at, line in enumerate(lines) if line.count(b",") == commas and (line.isascii() or _is_utf_8(line))
         ]
+        return [at for at in places if lines[at].count(b"{") == 1] if self.prefixed else places
 
     @property
     def unknown_names(self) -> tuple[str, ...]:
@@ -137,17 +140,19 @@ def learn(lines: Sequence[bytes], *, known: Iterable[Layout] = ()) -> Layout | N
     """
     shapes = {layout.shape for layout in known}
     for at, line in enumerate(lines):
+        prefixed = not line.startswith(b"{")
         pieces = _pieces(line)
-        if pieces is None or _shape(pieces) in shapes:
+        shape = None if pieces is None else (prefixed, _shape(pieces))
+        if pieces is None or shape is None or shape in shapes:
             continue
-        shape = _shape(pieces)
         samples = [pieces]
         for other in lines[at + 1 : at + _SAMPLED]:
             cut = _pieces(other)
-            if cut is not None and _shape(cut) == shape:
+            if cut is not None and _shape(cut) == shape[1]:
                 samples.append(cut)
         values = zip(*([value for _, value, *_ in sample] for sample in samples), strict=True)
-        return Layout(columns=tuple(_column(piece, list(seen)) for piece, seen in zip(pieces, values, strict=True)))
+        columns = tuple(_column(piece, list(seen)) for piece, seen in zip(pieces, values, strict=True))
+        return Layout(columns=columns, prefixed=prefixed)
     return None
 
 
@@ -164,8 +169,10 @@ def _pieces(line: bytes) -> list[_Piece] | None:
         text = line.rstrip(b"\r").decode()
     except UnicodeDecodeError:
         return None
-    if not text.startswith("{"):
+    prefix, brace, text = text.partition("{")
+    if not brace or (prefix and _PREFIX.fullmatch(prefix) is None):
         return None
+    text = "{" + text
     pieces: list[_Piece] = []
     at, lead = 1, "{"
     while len(pieces) < _MAX_MEMBERS:

@@ -37,7 +37,7 @@ def prove(pieces: pl.Series, column: Column, *, plain: bool) -> Proof:
         plain: whether there is no backslash in any of them.
     """
     if column.reading is Reading.TIME:
-        return prove_time(pieces, column)
+        return prove_time(pieces, column.before + '"', '"' + column.after)
     if column.reading is Reading.DISTINCT:
         return spread(_look_once(categories(pieces), column), pieces)
     ids = _prove_ids(pieces, column) if plain and column.key == "request_id" else None

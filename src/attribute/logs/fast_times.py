@@ -11,30 +11,51 @@ from typing import Final
 
 import polars as pl
 
-from attribute.logs.fast_layout import Column
 from attribute.logs.fast_proof import Proof, categories, simplified, spread
 
-__all__ = ["prove_time"]
+__all__ = ["prove_prefixes", "prove_time"]
 
 _US: Final = 1_000_000
+_SECONDS: Final = len("2026-11-16T00:00:00")
+_SAMPLED: Final = 512
 _PIECE: Final = pl.col("piece")
 
 
-def prove_time(pieces: pl.Series, column: Column) -> Proof:
+def prove_time(pieces: pl.Series, before: str, after: str) -> Proof:
     """
-    Prove the pieces of the column `ts`.
+    Prove that pieces are times.
 
     Args:
         pieces: text, one piece per line; null: there is none.
-        column: what they should be: RFC 3339 in quotes.
+        before: what stands before the time in each piece.
+        after: what stands after it.
     """
-    clock = _prove_clock(pieces, column)
+    clock = _prove_clock(pieces, before, after)
     if clock is not None:
         return clock
-    end = column.second_end
-    seconds = _prove_part(pieces, _PIECE.str.head(end), column, _look_at_seconds)
-    rests = _prove_part(pieces, _PIECE.str.slice(end), column, _look_at_rests)
+    end = len(before) + _SECONDS
+    seconds = _prove_part(pieces, _PIECE.str.head(end), before, _look_at_seconds)
+    rests = _prove_part(pieces, _PIECE.str.slice(end), after, _look_at_rests)
     return _sum(seconds, rests)
+
+
+def prove_prefixes(prefixes: pl.Series) -> Proof:
+    """
+    Prove texts before an object: a time, a space, and more text in which nothing can be meant as a time before it.
+
+    Args:
+        prefixes: one per line; null: there is none.
+    """
+    parts = prefixes.str.splitn(" ", 2).struct.unnest()
+    times = prove_time(parts["field_0"], "", "")
+    words = _prove_part(parts["field_1"], _PIECE, "", _look_at_words)
+    oks = [ok for ok in (times.ok, words.ok) if ok is not None]
+    return Proof(times.value, pl.select(pl.all_horizontal(oks)).to_series() if oks else None)
+
+
+def _look_at_words(words: pl.Series, _: str) -> Proof:
+    ok = words.to_frame("piece").select(_PIECE.str.contains(r"^[^|{\x00]*$").fill_null(value=False)).to_series()
+    return Proof(None, ok)
 
 
 def _sum(one: Proof, other: Proof) -> Proof:
@@ -44,18 +65,21 @@ def _sum(one: Proof, other: Proof) -> Proof:
     return Proof(one.value + other.value, pl.select(pl.all_horizontal(oks)).to_series() if oks else None)
 
 
-def _prove_part(pieces: pl.Series, part: pl.Expr, column: Column, look: Callable[[pl.Series, Column], Proof]) -> Proof:
-    """Prove a part of each piece, of which there are few different ones."""
-    parts = pieces.to_frame("piece").select(part.cast(pl.Categorical(pl.Categories.random()))).to_series()
-    return spread(look(categories(parts), column), parts)
+def _prove_part(pieces: pl.Series, part: pl.Expr, frame: str, look: Callable[[pl.Series, str], Proof]) -> Proof:
+    """Prove a part of each piece: each different one once, unless they are mostly different."""
+    parts = pieces.to_frame("piece").select(part).to_series()
+    if 2 * parts.head(_SAMPLED).n_unique() > _SAMPLED:
+        return simplified(look(parts, frame))
+    parts = parts.cast(pl.Categorical(pl.Categories.random()))
+    return spread(look(categories(parts), frame), parts)
 
 
-def _look_at_seconds(pieces: pl.Series, column: Column) -> Proof:
+def _look_at_seconds(pieces: pl.Series, before: str) -> Proof:
     pattern = (
-        f"^{pl.escape_regex(column.before)}"
-        r'"(?:19[8-9]|20[0-9])[0-9]-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$'
+        f"^{pl.escape_regex(before)}"
+        r"(?:19[8-9]|20[0-9])[0-9]-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
     )
-    text = _PIECE.str.slice(len(column.before) + 1)
+    text = _PIECE.str.slice(len(before))
     at = text.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False).cast(pl.Int64)
     seen = pieces.to_frame("piece").select(
         at.alias("value"), (_PIECE.str.contains(pattern) & at.is_not_null()).fill_null(value=False).alias("ok")
@@ -63,13 +87,13 @@ def _look_at_seconds(pieces: pl.Series, column: Column) -> Proof:
     return Proof(seen["value"], seen["ok"])
 
 
-def _look_at_dates(pieces: pl.Series, column: Column) -> Proof:
-    return _look_at_seconds(pieces + "T00:00:00", column)
+def _look_at_dates(pieces: pl.Series, before: str) -> Proof:
+    return _look_at_seconds(pieces + "T00:00:00", before)
 
 
-def _look_at_rests(pieces: pl.Series, column: Column) -> Proof:
+def _look_at_rests(pieces: pl.Series, after: str) -> Proof:
     zone = r"(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
-    pattern = rf'^(?:\.([0-9]{{1,12}}))?{zone}"{pl.escape_regex(column.after)}$'
+    pattern = rf"^(?:\.([0-9]{{1,12}}))?{zone}{pl.escape_regex(after)}$"
     parts = _PIECE.str.extract_groups(pattern).struct
     fraction, sign, hours, minutes = (parts.field(str(number)) for number in range(1, 5))
     offset_min = hours.cast(pl.Int64, strict=False) * 60 + minutes.cast(pl.Int64, strict=False)
@@ -97,19 +121,19 @@ _LIFT: Final = _words(lambda byte: 0x76 if byte == ord("0") else 0x7F)
 _HIGH: Final = _words(lambda _: 0x80)
 
 
-def _prove_clock(pieces: pl.Series, column: Column) -> Proof | None:
+def _prove_clock(pieces: pl.Series, before: str, after: str) -> Proof | None:
     """
-    Prove times like `2026-11-16T00:00:00.123Z`, sixteen bytes at a time as two numbers; None where most are not so.
+    Prove times like `2026-11-16T00:00:00.123Z` before a quote, as two numbers; None where most are not so.
 
     After the exclusive or with `_LIKE` every digit is its value and every other byte is 0. Adding `_LIFT` then lifts
     the bytes that are too great over 0x7F, and no others: a carry can only come from a byte that is lifted itself.
     """
-    begin = column.second_end - 10
-    after = column.after.encode()
+    if not after.startswith('"'):
+        return None
+    begin = len(before.encode()) + _SECONDS - 10
     whole = _PIECE.cast(pl.Binary)
-    framed = _PIECE.str.len_bytes() == begin + len(_CLOCK) + len(after)
-    if after:
-        framed &= whole.bin.ends_with(after)
+    length = begin + len(_CLOCK) + len(after.encode()) - 1
+    framed = (_PIECE.str.len_bytes() == length) & whole.bin.ends_with(after.encode())
     sixteen = whole.bin.slice(begin, len(_CLOCK)).bin.reinterpret(dtype=pl.Array(pl.UInt64, 2))
     seen = pieces.to_frame("piece").select(sixteen.alias("words"), framed.alias("framed"))
     words = pl.col("words").arr
@@ -127,7 +151,7 @@ def _prove_clock(pieces: pl.Series, column: Column) -> Proof | None:
     clock = simplified(Proof(told["value"], told["ok"]))
     if clock.ok is not None and 2 * clock.ok.sum() < clock.ok.len():
         return None
-    return _sum(_prove_dates(pieces, column), clock)
+    return _sum(_prove_dates(pieces, before), clock)
 
 
 def _byte(word: pl.Expr, at: int) -> pl.Expr:
@@ -135,14 +159,14 @@ def _byte(word: pl.Expr, at: int) -> pl.Expr:
     return shifted & pl.lit(0xFF, pl.UInt64)
 
 
-def _prove_dates(pieces: pl.Series, column: Column) -> Proof:
+def _prove_dates(pieces: pl.Series, before: str) -> Proof:
     """Prove the part of each piece up to its date; often it is the same in all of them."""
-    end = column.second_end - 9
+    end = len(before) + _SECONDS - 9
     usual = pieces.first()
     if isinstance(usual, str) and pieces.null_count() == 0 and pieces.str.starts_with(usual[:end]).all():
-        proof = _look_at_dates(pl.Series([usual[:end]]), column)
+        proof = _look_at_dates(pl.Series([usual[:end]]), before)
         assert proof.value is not None
         assert proof.ok is not None
         if proof.ok.all():
             return Proof(proof.value, None)
-    return _prove_part(pieces, _PIECE.str.head(end), column, _look_at_dates)
+    return _prove_part(pieces, _PIECE.str.head(end), before, _look_at_dates)

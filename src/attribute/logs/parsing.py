@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -40,7 +40,7 @@ def parse_object(text: bytes) -> dict[str, object] | RejectReason:
         parsed: object = orjson.loads(text)
     except orjson.JSONDecodeError:
         return _why_not(text)
-    if _MINUS_ZERO.search(text) is not None:
+    if b"-0" in text and _MINUS_ZERO.search(text) is not None:
         parsed = json.loads(text, parse_int=_integer)
     return parsed if isinstance(parsed, dict) else RejectReason.JSON
 
@@ -89,16 +89,18 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return obj if len(obj) == len(pairs) else _Repeating(obj)
 
 
-def repeats_key(text: bytes, path: Sequence[str], members: int) -> bool:
+def repeats_key(text: bytes, top: Mapping[str, object], path: Sequence[str]) -> bool:
     """
     Tell whether a key comes twice in an object of the text, however it is spelled.
 
     Args:
         text: JSON text that `parse_object` takes.
-        path: keys from the top level to the object concerned; the objects on the way are looked at too.
-        members: how many distinct keys the object at the top level has.
+        top: what it gave.
+        path: keys from there to the object concerned; the objects on the way are looked at too.
     """
-    if not path and text.count(b",") == members - 1:  # one comma fewer than distinct keys: none can be there twice
+    if not path and text.count(b",") == len(top) - 1:  # one comma fewer than distinct keys: none can be there twice
+        return False
+    if orjson.dumps(top) == text.rstrip(b" \t\r\n"):  # each key once, and nothing else
         return False
     node: object = json.loads(text, object_pairs_hook=_members, parse_int=len, parse_float=len)
     for key in path:
