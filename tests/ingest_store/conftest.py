@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from attribute.ingest.stores.relational import RelationalStore
-from tests.ingest_store.helpers import postgres_store, sqlite_store, vendor_store
+from tests.ingest_store.helpers import postgres_store, sqlite_store
 from tests.ingest_store.postgres import postgres_dsn
+from tests.ingest_store.vendors import vendor_store
 
 __all__ = ["postgres_dsn"]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from attribute.ingest.faults import Schedule
 from attribute.ingest.model import (
     SLOTS_PER_DAY,
     Bucket,
@@ -25,10 +24,6 @@ from attribute.ingest.model import (
 )
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.sqlite import SqliteStore
-from attribute.ingest.stores.vendor import VendorStore
-from attribute.ingest.stores.vendor_client import RecordsClient
-from attribute.ingest.vendor import Records, Vendor, running
-from tests.ingest_store.postgres import database
 
 FIRST_SLOT = 979_200  # 2025-11-04T00:00Z
 NOW_US = FIRST_SLOT * 1_800_000_000
@@ -160,6 +155,7 @@ def sqlite_store(folder: Path) -> Iterator[RelationalStore]:
 @contextmanager
 def postgres_store(dsn: str) -> Iterator[RelationalStore]:
     from attribute.ingest.stores.postgres import PostgresStore
+    from tests.ingest_store.postgres import database
 
     with database(dsn) as own:
         store = PostgresStore(own)
@@ -167,16 +163,3 @@ def postgres_store(dsn: str) -> Iterator[RelationalStore]:
             yield store
         finally:
             store.close()
-
-
-@contextmanager
-def vendor_store(folder: Path, *, deadline_s: float = 5.0) -> Iterator[tuple[VendorStore, Vendor]]:
-    """A store whose vendor is a real server on loopback."""
-    with ExitStack() as stack:
-        records = Records()
-        stack.callback(records.close)
-        vendor = Vendor(records, Schedule())
-        url = stack.enter_context(running(vendor))
-        store = VendorStore(folder / "usage.db", RecordsClient(url, key="key", deadline_s=deadline_s))
-        stack.callback(store.close)
-        yield store, vendor

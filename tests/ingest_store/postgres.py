@@ -50,6 +50,7 @@ class Server:
             "max_connections": "80",
             "shared_buffers": "32MB",
             "log_min_messages": "fatal",
+            "deadlock_timeout": "30ms",
         }
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(

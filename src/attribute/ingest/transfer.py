@@ -137,6 +137,11 @@ def _decide(tx: Transaction, rows: list[list[Any]]) -> None:
         return
     users: dict[str, str] = dict(tx.rows("SELECT device_id, user_id FROM device"))
     voided = {plan_id for (plan_id,) in tx.rows("SELECT plan_id FROM plan_void")}
-    tx.fill("batch", [(row[0], users[row[2]], *row[2:15]) for row in rows if row[15] not in voided])
+    greatest: dict[tuple[Any, ...], list[Any]] = {}
+    for row in rows:
+        key = tuple(row[2:6])
+        if row[15] not in voided and (key not in greatest or row[11:15] > greatest[key][11:15]):
+            greatest[key] = row
+    tx.fill("batch", [(row[0], users[row[2]], *row[2:15]) for row in greatest.values()])
     tx.run(sql.UPSERT_FACTS)
     recompute_touched(tx)

@@ -169,9 +169,12 @@ class SqliteStore(RelationalStore):
         with self._process_lock.held(time.monotonic() + self._busy_s) as got:
             if not got:
                 raise StoreBusy("locked", Evidence(503, self._busy_s * 1000))
-            fresh = not sqlite_file.exists(self.path)  # asked under the lock: two processes may make one file
             try:
+                # Asked of SQLite, because what was written last may be in the log alone; and asked under the lock,
+                # because two processes may make one file.
+                fresh = self._writer.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
                 if not fresh:
+                    self._refuse_foreign()
                     self._refuse_newer()
                 for pragma in PRAGMAS:
                     self._writer.execute(pragma)
@@ -190,6 +193,11 @@ class SqliteStore(RelationalStore):
                 if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                     raise StoreNotOpenedError.damaged(str(self.path)) from error
                 raise
+
+    def _refuse_foreign(self) -> None:
+        application_id = int(self._writer.execute("PRAGMA application_id").fetchone()[0])
+        if application_id != sqlite_file.APPLICATION_ID:
+            raise StoreNotOpenedError.foreign(str(self.path), application_id)
 
     def _refuse_newer(self) -> None:
         self._version = version = self._user_version()

@@ -51,12 +51,13 @@ def _ours(path: Path, size: int) -> bool:
     page_count = int.from_bytes(head[28:32], "big")
     application_id = int.from_bytes(head[68:72], "big")
     empty = page_count <= 1 and int.from_bytes(head[103:105], "big") == 0
+    wal = path.with_name(path.name + "-wal")
+    unfinished = wal.exists() and wal.stat().st_size > 0
     if application_id == 0 and empty:
-        return False  # made, but nobody got as far as a first table
+        return unfinished  # what there is, is in the log still; if nothing is, nobody got as far as a first table
     if application_id != APPLICATION_ID:
         raise StoreNotOpenedError.foreign(str(path), application_id)
-    wal = path.with_name(path.name + "-wal")
-    unfinished = wal.exists() and wal.stat().st_size > 0  # a checkpoint cut short is mended from the log
+    # A checkpoint that was cut short may have written the new length before the pages; the log mends that.
     if size < page_bytes * page_count and not unfinished:
         raise StoreNotOpenedError.truncated(str(path), size, page_bytes * page_count)
     return True

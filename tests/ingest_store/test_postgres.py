@@ -1,0 +1,254 @@
+"""What is PostgreSQL's own: roles, timeouts, a commit in doubt, and a server that is killed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import psycopg
+import pytest
+
+from attribute.ingest.model import CommitInDoubt, StoreError, StoreUnavailable
+from attribute.ingest.stores.errors import StoreNotOpenedError
+from attribute.ingest.stores.interface import StoreOptions
+from attribute.ingest.stores.opening import open_store
+from attribute.ingest.stores.postgres import PostgresStore
+from attribute.ingest.verify import verify
+from tests.ingest_store.helpers import NOW_US, Client, bucket, client, total_of
+from tests.ingest_store.postgres import DSN_VARIABLE, database, server
+
+
+@pytest.fixture
+def own_dsn(postgres_dsn: str) -> Iterator[str]:
+    """A database of this test's own."""
+    with database(postgres_dsn) as dsn:
+        yield dsn
+
+
+@contextmanager
+def opened(dsn: str, *, wait_s: float = 5.0) -> Iterator[PostgresStore]:
+    store = PostgresStore(dsn, wait_s=wait_s)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+# --- roles ------------------------------------------------------------------------------------------------------------
+
+FORBIDDEN = [
+    "UPDATE ledger SET t_total = 0",
+    "DELETE FROM ledger",
+    "TRUNCATE ledger",
+    "DELETE FROM delivery",
+    "DELETE FROM fact",
+    "DELETE FROM rollup_day",
+    "UPDATE active_rule SET version = 2",
+    "INSERT INTO rule VALUES (2, '', 1, 1, 1, 1, 1)",
+    "INSERT INTO gen (state, created_at_us) VALUES ('building', 0)",
+    "INSERT INTO plan (sha256, kind, document, state, chunk_count, started_at_us) VALUES ('x','x','x','applying',1,1)",
+    "INSERT INTO plan_void VALUES (1, 1)",
+    "ALTER TABLE ledger DISABLE TRIGGER ALL",
+    "DROP TABLE ledger",
+    "DELETE FROM token",
+    "CREATE TABLE public.mine (x int)",
+]
+
+
+def test_serving_role_writes_deliveries_and_can_rewrite_nothing(own_dsn: str) -> None:
+    """The service's own password opens no way to history, rules, plans or schema."""
+    with psycopg.connect(own_dsn, autocommit=True) as admin:
+        for role in ("attribute_owner", "attribute_app"):
+            with suppress(psycopg.errors.DuplicateObject):
+                admin.execute(f"CREATE ROLE {role} LOGIN")
+        admin.execute("GRANT ALL ON SCHEMA public TO attribute_owner")
+    with opened(psycopg.conninfo.make_conninfo(own_dsn, user="attribute_owner")):
+        pass
+    serving = psycopg.conninfo.make_conninfo(own_dsn, user="attribute_app")
+    with opened(serving) as store:
+        sender = client(store)
+        sender.send([bucket(5)], key="k")
+        sender.send([bucket(6)])
+        store.issue_epoch(sender.device)
+        store.ping(sender.device, at_us=NOW_US, min_interval_us=1)
+        store.revoke_device(sender.device.device_id, NOW_US)
+        store.seal()
+        assert verify(store).findings == ()
+        for statement in FORBIDDEN:
+            with psycopg.connect(serving) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+
+
+def test_table_truncated_by_its_owner_is_refused(own_dsn: str) -> None:
+    """Owners meet the triggers."""
+    with opened(own_dsn), psycopg.connect(own_dsn) as connection:
+        for table in ("ledger", "delivery, ledger, archived, vendor_pending", "seal", "rule"):
+            with pytest.raises(psycopg.errors.RaiseException, match="append-only"), connection.transaction():
+                connection.execute(f"TRUNCATE {table} CASCADE")
+
+
+# --- opening ----------------------------------------------------------------------------------------------------------
+
+
+def test_server_that_is_not_there_is_a_sentence() -> None:
+    """No password, no traceback."""
+    with pytest.raises(StoreNotOpenedError, match="postgresql:///nowhere/x: cannot be reached") as refused:
+        PostgresStore("host=/nowhere dbname=x password=secret", wait_s=1.0)
+    assert "secret" not in str(refused.value)
+
+
+def test_database_that_may_lose_commits_is_refused(own_dsn: str) -> None:
+    """An answer of success is a promise that `synchronous_commit=off` breaks."""
+    with psycopg.connect(own_dsn, autocommit=True) as admin:
+        name = psycopg.conninfo.conninfo_to_dict(own_dsn)["dbname"]
+        admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    with pytest.raises(StoreNotOpenedError, match="synchronous_commit is `off`"):
+        PostgresStore(own_dsn)
+
+
+def test_database_newer_than_this_release_is_refused(own_dsn: str) -> None:
+    """As for a file."""
+    with opened(own_dsn), psycopg.connect(own_dsn) as connection:
+        connection.execute("INSERT INTO migration VALUES (999, 'x', 'x', 0)")
+    with pytest.raises(StoreNotOpenedError, match="has schema version 999, this release knows 1"):
+        PostgresStore(own_dsn)
+
+
+def test_address_of_postgres_opens_postgres(own_dsn: str) -> None:
+    """The scheme decides."""
+    parts = psycopg.conninfo.conninfo_to_dict(own_dsn)
+    url = f"postgresql:///{parts['dbname']}?host={parts['host']}&user={parts.get('user', 'postgres')}"
+    store = open_store(StoreOptions(url=url), serving=True)
+    assert store.stats().kind == "postgres"
+    store.close()
+
+
+# --- a commit in doubt ------------------------------------------------------------------------------------------------
+
+
+class CutAtCommit(PostgresStore):
+    """Loses the connection before or after the server has committed."""
+
+    after = True
+    also_gone = False
+
+    def commit_connection(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        if self.after:
+            connection.commit()
+        connection.close()
+        if self.also_gone:
+            self.url = "host=/nowhere dbname=x"
+        raise psycopg.OperationalError("connection lost")
+
+
+@contextmanager
+def cut(dsn: str, *, after: bool, also_gone: bool = False) -> Iterator[tuple[CutAtCommit, PostgresStore]]:
+    with opened(dsn) as plain:
+        store = CutAtCommit(dsn, wait_s=2.0)
+        store.after, store.also_gone = after, also_gone
+        try:
+            yield store, plain
+        finally:
+            store.close()
+
+
+def test_commit_in_doubt_that_was_made_is_confirmed(own_dsn: str) -> None:
+    """Reading back finds the delivery: the answer is the one it would have been."""
+    with cut(own_dsn, after=True) as (store, plain):
+        delivery = client(plain).delivery([bucket(5), bucket(6, slot=1)])
+        outcome = store.write(delivery)
+        assert (outcome.inserted, outcome.skipped, outcome.replayed) == (2, 0, False)
+        assert total_of(plain) == 11
+
+
+def test_commit_in_doubt_that_was_not_made_is_no_success(own_dsn: str) -> None:
+    """Reading back finds nothing: the client is told to try again, and may."""
+    with cut(own_dsn, after=False) as (store, plain):
+        delivery = client(plain).delivery([bucket(5)])
+        with pytest.raises(StoreUnavailable, match="nothing written"):
+            store.write(delivery)
+        plain.write(delivery)
+        assert total_of(plain) == 5
+
+
+def test_commit_in_doubt_that_cannot_be_read_back_is_never_guessed(own_dsn: str) -> None:
+    """Unknown is not success, though it was written."""
+    with cut(own_dsn, after=True, also_gone=True) as (store, plain):
+        with pytest.raises(CommitInDoubt) as doubt:
+            store.write(client(plain).delivery([bucket(5)]))
+        assert doubt.value.upstream.status == 503
+        assert total_of(plain) == 5
+
+
+# --- trouble ----------------------------------------------------------------------------------------------------------
+
+
+def test_lock_held_too_long_is_a_timeout_of_ours(own_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write waits so long and no longer, and says that time ran out."""
+    monkeypatch.setattr("attribute.ingest.stores.postgres.OPTIONS", "-c lock_timeout=100")
+    with opened(own_dsn) as store, psycopg.connect(own_dsn) as other:
+        delivery = client(store).delivery([bucket(5)])
+        other.execute("LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(StoreError) as busy:
+            store.write(delivery)
+        assert busy.value.timed_out
+        other.rollback()
+        store.write(delivery)
+        assert total_of(store) == 5
+
+
+def test_sessions_ended_by_the_server_cost_no_delivery(own_dsn: str) -> None:
+    """A pool of dead connections is noticed before it is used."""
+    with opened(own_dsn, wait_s=30.0) as store:
+        sender = client(store)
+        for total in range(1, 4):
+            with psycopg.connect(own_dsn, autocommit=True) as admin:
+                admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            sender.send([bucket(total)])
+        assert total_of(store) == 3
+
+
+def send_until_refused(sender: Client, confirmed: set[str]) -> None:
+    with suppress(StoreError):
+        for count in range(10_000):
+            name = f"{sender.device.device_id}-{count}"
+            sender.send([bucket(count), bucket(count, slot=1)], request_id=name)
+            confirmed.add(name)
+
+
+def kill_the_server(rounds: int) -> int:
+    """SIGKILL postmaster and children under load; how many deliveries were confirmed, all of which are there."""
+    confirmed: set[str] = set()
+    with server() as running:
+        running.stop()
+        running.start(durable=True)
+        for _ in range(rounds):
+            store = PostgresStore(running.dsn(), wait_s=2.0)
+            senders = [client(store) for _ in range(4)]
+            enough = len(confirmed) + 40
+
+            with ThreadPoolExecutor(4) as pool:
+                done = [pool.submit(send_until_refused, sender, confirmed) for sender in senders]
+                while len(confirmed) < enough:
+                    assert not any(each.done() for each in done)
+                running.kill()
+                for each in done:
+                    each.result()
+            store.close()
+            running.start(durable=True)
+            with opened(running.dsn()) as again, again.reading() as tx:
+                found = {name for (name,) in tx.rows("SELECT request_id FROM delivery")}
+                assert confirmed <= found
+                assert verify(again).findings == ()
+    return len(confirmed)
+
+
+@pytest.mark.skipif(DSN_VARIABLE in os.environ, reason="the server given is not ours to kill")
+def test_server_killed_under_load_keeps_every_confirmed_delivery() -> None:
+    """The database's durability is used, not assumed."""
+    assert kill_the_server(1) >= 40

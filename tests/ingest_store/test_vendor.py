@@ -1,0 +1,199 @@
+"""The records vendor: a copy that is confirmed before the client is, whatever goes wrong over there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from attribute.ingest.faults import Fault, FaultKind
+from attribute.ingest.model import Bucket, ClientSequence, Counts, StoreUnavailable
+from attribute.ingest.plans.apply import apply
+from attribute.ingest.plans.input import InputRow
+from attribute.ingest.plans.make import plan_backfill
+from attribute.ingest.plans.rollback import rollback
+from attribute.ingest.stores.sqlite import SqliteStore
+from attribute.ingest.stores.vendor import LEDGER_TABLE, RECORD_NAMES, VOID_TABLE, VendorStore
+from attribute.ingest.vendor import Vendor
+from attribute.ingest.verify import verify
+from tests.ingest_store.helpers import NOW_US, bucket, client, facts_of, total_of
+from tests.ingest_store.vendors import vendor_store
+
+Pair = tuple[VendorStore, Vendor]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """A store and its vendor; the deadline is short, because some tests let it pass."""
+    with vendor_store(tmp_path, deadline_s=0.5) as made:
+        yield made
+
+
+def theirs(vendor: Vendor) -> list[dict[str, object]]:
+    return vendor.records.select(LEDGER_TABLE, {}, 10**6, 0)
+
+
+def facts_over_there(vendor: Vendor) -> dict[tuple[object, ...], Counts]:
+    """Facts as anybody can compute them from the vendor's rows: the greatest order per key, voids aside."""
+    voided = {row["plan_id"] for row in vendor.records.select(VOID_TABLE, {}, 10**6, 0)}
+    best: dict[tuple[object, ...], tuple[tuple[int, ...], Counts]] = {}
+    for row in theirs(vendor):
+        values = [row.get(name) for name in RECORD_NAMES]
+        user_id, device_id, source, model, slot, *numbers = values
+        order = tuple(int(str(number)) for number in numbers[5:9])
+        key = (user_id, slot, source, model, device_id)
+        if row.get("plan_id") not in voided and (key not in best or order > best[key][0]):
+            best[key] = (order, Counts(*(int(str(number)) for number in numbers[:5])))
+    return {key: counts for key, (_, counts) in best.items()}
+
+
+def check_equal(store: VendorStore, vendor: Vendor, *users: str) -> None:
+    assert facts_over_there(vendor) == {key: counts for key, (counts, _) in facts_of(store, *users).items()}
+
+
+def test_delivery_is_at_the_vendor_before_it_is_confirmed(pair: Pair) -> None:
+    """One call per delivery, with every new ledger row, and its answer is the evidence."""
+    store, vendor = pair
+    outcome = client(store).send([bucket(1), bucket(2, slot=1)])
+    assert (outcome.upstream.status, outcome.upstream.calls, vendor.schedule.calls) == (201, 1, 1)
+    assert outcome.upstream.latency_ms > 0
+    check_equal(store, vendor, "user-1")
+    assert store.stats().pending == 0
+
+
+def test_delivery_of_nothing_calls_nobody(pair: Pair) -> None:
+    """Where there is nothing to send there is no evidence either."""
+    store, vendor = pair
+    outcome = client(store).send([])
+    assert (outcome.upstream.status, outcome.upstream.calls, vendor.schedule.calls) == (None, 0, 0)
+
+
+FAULTS = [
+    (Fault(kind=FaultKind.STATUS, status=503), 503),
+    (Fault(kind=FaultKind.STATUS, status=500), 500),
+    (Fault(kind=FaultKind.STATUS, status=404), 404),
+    (Fault(kind=FaultKind.STATUS, status=302), 302),
+    (Fault(kind=FaultKind.STATUS, status=200), None),
+    (Fault(kind=FaultKind.RATE_LIMIT), 429),
+    (Fault(kind=FaultKind.RESET), None),
+    (Fault(kind=FaultKind.CUT), None),
+    (Fault(kind=FaultKind.HANG), "timeout"),
+    (Fault(kind=FaultKind.DELAY, delay_ms=2000), "timeout"),
+    (Fault(kind=FaultKind.STATUS, status=503, after_write=True), 503),
+    (Fault(kind=FaultKind.RESET, after_write=True), None),
+    (Fault(kind=FaultKind.HANG, after_write=True), "timeout"),
+]
+
+
+@pytest.mark.parametrize(("fault", "status"), FAULTS)
+def test_vendor_that_fails_is_no_success_and_its_answer_is_kept(
+    pair: Pair, fault: Fault, status: int | str | None
+) -> None:
+    """The client is told to come again; when it does, both sides agree and nothing is counted twice."""
+    store, vendor = pair
+    vendor.schedule.replace([fault])
+    sender = client(store)
+    with pytest.raises(StoreUnavailable) as failed:
+        sender.send([bucket(1), bucket(2, slot=1)])
+    assert failed.value.upstream.status == status
+    assert failed.value.timed_out == (status == "timeout")
+    assert failed.value.upstream.latency_ms < 2000
+    vendor.schedule.replace([])
+    sender.send([bucket(1), bucket(2, slot=1)])
+    assert total_of(store) == 3
+    check_equal(store, vendor, "user-1")
+    assert store.stats().pending == 0
+    assert verify(store).findings == ()
+
+
+def test_replay_of_a_key_is_confirmed_only_when_the_vendor_has_it(pair: Pair) -> None:
+    """The first attempt failed over there: the same key again sends again, and fails again while that fails."""
+    store, vendor = pair
+    sender = client(store)
+    vendor.schedule.replace([Fault(kind=FaultKind.STATUS, status=503, last=2)])
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            sender.send([bucket(1)], key="k", body=b"a")
+    outcome = sender.send([bucket(1)], key="k", body=b"a")
+    assert (outcome.replayed, outcome.inserted, outcome.upstream.status) == (True, 1, 201)
+    check_equal(store, vendor, "user-1")
+
+
+def test_sequence_repeated_is_confirmed_only_when_the_vendor_has_it(pair: Pair) -> None:
+    """The same for a client sequence."""
+    store, vendor = pair
+    sender = client(store)
+    place = ClientSequence(store.issue_epoch(sender.device), 1)
+    vendor.schedule.replace([Fault(kind=FaultKind.RESET, last=2)])
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            sender.send([bucket(1)], place=place)
+    outcome = sender.send([bucket(1)], place=place)
+    assert (outcome.inserted, outcome.skipped, outcome.upstream.status) == (0, 1, 201)
+    check_equal(store, vendor, "user-1")
+
+
+def test_calls_that_land_late_and_in_any_order_change_nothing(pair: Pair) -> None:
+    """A call that timed out may still be carried out after a newer one: rows never change, so facts do not either."""
+    store, vendor = pair
+    sender = client(store)
+    for total in range(1, 6):
+        sender.send([bucket(total), bucket(total, slot=total)])
+    rows = theirs(vendor)
+    for row in reversed(rows):
+        vendor.records.upsert(LEDGER_TABLE, ("device_id", "epoch", "seq", "sub", "fix"), [row])
+    assert len(theirs(vendor)) == len(rows)
+    check_equal(store, vendor, "user-1")
+
+
+def test_restart_with_unconfirmed_rows_sends_them_again(tmp_path: Path) -> None:
+    """What waits is written down; a restart forgets none of it."""
+    with vendor_store(tmp_path) as (store, vendor):
+        vendor.schedule.replace([Fault(kind=FaultKind.STATUS, status=503)])
+        sender = client(store)
+        with pytest.raises(StoreUnavailable):
+            sender.send([bucket(n, slot=n) for n in range(30)])
+        assert store.stats().pending == 30
+    with vendor_store(tmp_path) as (store, vendor):
+        assert store.stats().pending == 30
+        assert store.flush() == 30
+        assert store.stats().pending == 0
+        check_equal(store, vendor, "user-1")
+
+
+def test_file_that_had_no_vendor_before_is_sent_whole(tmp_path: Path) -> None:
+    """A vendor that comes later gets the whole ledger."""
+    alone = SqliteStore(tmp_path / "usage.db")
+    for total in range(4):
+        client(alone, f"user-{total}").send([bucket(n, slot=n) for n in range(400)])
+    alone.close()
+    with vendor_store(tmp_path) as (store, vendor):
+        assert store.flush() == 1600
+        check_equal(store, vendor, *(f"user-{n}" for n in range(4)))
+
+
+def test_plan_applied_and_undone_is_applied_and_undone_over_there(pair: Pair) -> None:
+    """Plans write ledger rows and voids; both are sent."""
+    store, vendor = pair
+    sender = client(store)
+    sender.send([bucket(1)])
+    said = bucket(7, slot=3)
+    row = InputRow("rows", 1, sender.device.device_id, said.source, said.model, said.slot, said.counts)
+    plan = plan_backfill(store, [row], reason="r", now_us=NOW_US)
+    done = apply(store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US)
+    assert total_of(store) == 8
+    check_equal(store, vendor, "user-1")
+    rollback(store, done.plan_id, now_us=NOW_US)
+    assert total_of(store) == 1
+    check_equal(store, vendor, "user-1")
+
+
+def test_names_from_clients_reach_the_vendor_as_values_only(pair: Pair) -> None:
+    """Keys of what is sent are ours; names are values of a JSON body, never part of an address."""
+    store, vendor = pair
+    client(store).send([Bucket("a&b=c", "../..?x#y", 1, 1, 1, 1, 1, 1)])
+    (row,) = theirs(vendor)
+    assert (row["source"], row["model"], set(row) | {"plan_id"}) == ("a&b=c", "../..?x#y", set(RECORD_NAMES))
+    assert json.dumps(row)
