@@ -14,7 +14,7 @@ __all__ = ["CHARACTER", "WIDTH", "Mark", "Stack", "compact", "stacked"]
 
 WIDTH: Final = 720
 _LEFT, _RIGHT, _BOTTOM = 46, 14, 34
-CHARACTER: Final = 6.3
+CHARACTER: Final = 7.0
 """About how wide a character of a label is at size 11."""
 
 
@@ -61,7 +61,7 @@ class Stack:
 def stacked(data: Stack) -> Drawing:
     """Draw bars over time, one above the other by class, with what is usual behind them."""
     bins = len(data.labels)
-    top_of_plot = 44 + 14 * len(_staggered(data.marks)[1])
+    top_of_plot = 46 + 14 * len(_staggered(data.marks)[1])
     height = top_of_plot + 170 + _BOTTOM
     base = height - _BOTTOM
     width = WIDTH - _LEFT - _RIGHT
@@ -88,7 +88,7 @@ def stacked(data: Stack) -> Drawing:
     shapes.append(Line(_LEFT, base, _LEFT + width, base, "axis"))
     shapes += _bin_labels(data.labels, base, width)
     shapes += _legend(data)
-    shapes.append(Text(WIDTH - _RIGHT, 14, data.unit, "muted", "end"))
+    shapes.append(Text(4, 34, data.unit, "muted"))
     return Drawing(
         id=data.id,
         width=WIDTH,
@@ -186,7 +186,7 @@ def _bin_labels(labels: Sequence[str], base: float, width: float) -> list[Shape]
 
 def _legend(data: Stack) -> list[Shape]:
     shapes: list[Shape] = []
-    x: float = _LEFT
+    x: float = 4
     entries = [(class_.value, class_.value) for class_ in CLASSES]
     if data.band is not None:
         entries.append(("band", "usual"))
@@ -194,6 +194,8 @@ def _legend(data: Stack) -> list[Shape]:
         entries.append(("shade", "incident"))
     if any(value is not None for value in data.ghost):
         entries.append(("ghost", data.ghost_label))
+    if any(data.by_class[CLASSES[0]][number] is None for number in range(len(data.labels))):
+        entries.append(("gap", "no request"))
     for role, name in entries:
         shapes.append(Legend(x, 5, role, name))
         x += 16 + len(name) * CHARACTER + 12

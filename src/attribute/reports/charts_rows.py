@@ -95,7 +95,7 @@ def quantiles(rows: Sequence[QuantileRow], *, id_: str, title: str, description:
             continue
         shapes.append(Rect(x(row.p50_ms), y - 5, max(x(row.p99_ms) - x(row.p50_ms), 2), 10, row.role))
         shapes.append(Line(x(row.p95_ms), y - 8, x(row.p95_ms), y + 8, "tick"))
-        words = " / ".join(compact(value) for value in (row.p50_ms, row.p95_ms, row.p99_ms))
+        words = " / ".join(f"{value:,.0f}" for value in (row.p50_ms, row.p95_ms, row.p99_ms))
         shapes.append(Text(WIDTH - 6, y + 4, words, "ink", "end"))
     shapes.append(Text(left, 14, "bar: p50 to p99, tick: p95", "muted"))
     shapes.append(Text(WIDTH - 6, 14, "p50 / p95 / p99 ms", "muted", "end"))

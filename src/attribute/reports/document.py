@@ -42,9 +42,15 @@ class Kind(StrEnum):
     """A name or value from a log: drawn as code, never as markup."""
     NUMBER = "number"
     """A number as it is to be read, set flush right."""
+    TIME = "time"
+    """An instant with its zone, never broken over lines."""
+    ADVICE = "advice"
+    """Our own words, in which backticks set names apart."""
     BAR = "bar"
     """A share that is drawn as long as it is."""
     CLASS = "class"
+    REPORT = "report"
+    """A file beside this one whose name is ours (`ID.html`), to be linked; or an id."""
 
 
 class Tone(StrEnum):
@@ -119,7 +125,7 @@ class Human:
     A field of the review.
 
     Attributes:
-        heading: its name.
+        heading: its name; empty where the section's says it.
         facts: what the logs say to it; never a cause.
         hint: what belongs here, shown while nobody has written anything.
         written: the lines that people wrote; empty: a blank.
@@ -160,6 +166,7 @@ class Document:
     Attributes:
         title: what it is about.
         subtitle: lines below it: which time, made when and by what.
+        lead: the heading of the answer.
         state: the answer in a word or two.
         class_: the class of the answer; empty where it is none of the four.
         sentence: the answer.
@@ -171,6 +178,7 @@ class Document:
 
     title: str
     subtitle: tuple[str, ...]
+    lead: str = "Verdict"
     state: str
     class_: str
     sentence: str

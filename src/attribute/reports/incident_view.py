@@ -11,10 +11,10 @@ from typing import Final
 
 from attribute.incidents.model import Incident
 from attribute.reports.document import Document
+from attribute.reports.examples import examples_section
 from attribute.reports.incident_sections import (
     codes_section,
     evidence_section,
-    examples_section,
     impact_section,
     where_section,
 )
@@ -23,7 +23,7 @@ from attribute.reports.model import Result, State
 from attribute.reports.narrow import time_of
 from attribute.reports.notes import Notes
 from attribute.reports.review import review_section
-from attribute.reports.shared_sections import command_of, data_section, method_section, unknown_section
+from attribute.reports.shared_sections import command_of, data_section, method_section, typed_paths, unknown_section
 from attribute.reports.story import Story
 from attribute.reports.terminal import STATES
 from attribute.reports.wording import FEW, and_more, count, of, percent, period, span, stamp, when, zone_name
@@ -97,7 +97,7 @@ def incident_document(
         sentence=_sentence(story),
         facts=tuple(_facts(story)),
         sections=tuple(section for section in sections if section is not None),
-        next_commands=result.next_commands,
+        next_commands=_next(story),
         footer=f"attribute {result.tool_version}, {stamp(result.generated_at, UTC)}. {DRAFT}",
     )
 
@@ -178,6 +178,15 @@ def _facts(story: Story) -> list[tuple[str, str]]:
         rows.append(("What would make it surer", sure.raised_by))
     rows += [("Runbook", text) for text in result.runbook]
     return rows
+
+
+def _next(story: Story) -> tuple[str, ...]:
+    """Return what to do with this report in hand."""
+    commands = [each for each in story.result.next_commands if not each.startswith("attribute report")]
+    paths = typed_paths(story.result)
+    if paths is not None and story.incident is not None and story.incident.class_ is Class.VENDOR:
+        commands.append(f"attribute escalate {story.incident.id} {paths} --out escalation/")
+    return tuple(commands)
 
 
 def _share_of(incident: Incident) -> tuple[int, int]:

@@ -41,6 +41,7 @@ BUDGET: Final = 60_000
 _BAR: Final = 12
 _WORD: Final = re.compile(r"[^\W_]+(?:[%),.:;!?'/-]+[^\W_]+)*[%),.:;!?']*|%[),.:;]*")
 _RISKY: Final = re.compile(r"www\.|://|[^\W\d_]\.[^\W\d_]|:[\w+-]*[^\W\d][\w+-]*:|\bGH-\d|^\d+[.)]$", re.IGNORECASE)
+_REPORT: Final = re.compile(r"[A-Za-z0-9-]+\.html")
 _ALONE: Final = frozenset({"=", "\u00b7", "-"})
 
 
@@ -90,7 +91,7 @@ def _pieces(document: Document, cut: _Cut) -> Iterator[str]:
     yield "  \n".join(prose(line) for line in document.subtitle)
     if cut.said:
         yield f"> [!NOTE]\n> Shortened to fit: {cut.said} are left out. The HTML report has all of it."
-    yield f"## Verdict: {prose(document.state)}"
+    yield f"## {prose(document.lead)}: {prose(document.state)}"
     yield f"**{_unbroken(document.sentence, cut)}**"
     if document.facts:
         yield "\n".join(f"- {prose(label)}: {_unbroken(value, cut)}" for label, value in document.facts)
@@ -127,7 +128,8 @@ def _block(block: Block, cut: _Cut) -> Iterator[str]:
         case Commands():
             yield from (_command(line) for line in block.lines)
         case Human():
-            yield f"### {prose(block.heading)}"
+            if block.heading:
+                yield f"### {prose(block.heading)}"
             if block.facts:
                 yield "\n".join(f"- {prose(line)}" for line in block.facts)
             yield from _written(block, cut)
@@ -171,6 +173,11 @@ def _cell(cell: Cell, column: Column, cut: _Cut) -> str:
         return unicode_bar(cell, _BAR)
     if column.kind is Kind.NAME:
         return markdown_cell(cell if cut.characters is None else fit(visible(cell), cut.characters))
+    if column.kind is Kind.ADVICE:
+        parts = cell.split("`")
+        return " ".join(markdown_cell(part) if n % 2 else prose(part) for n, part in enumerate(parts) if part.strip())
+    if column.kind is Kind.REPORT and _REPORT.fullmatch(cell):
+        return f"[{cell.removesuffix('.html')}]({cell})"
     return prose(cell)
 
 

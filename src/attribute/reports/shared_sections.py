@@ -14,7 +14,7 @@ from attribute.reports.model import Result
 from attribute.reports.wording import count, of, plural, rfc3339, stamp, upstream_word
 from attribute.rules.words import Class
 
-__all__ = ["command_of", "data_section", "method_section", "number", "signature_rows", "unknown_section"]
+__all__ = ["command_of", "data_section", "method_section", "number", "signature_rows", "typed_paths", "unknown_section"]
 
 SIGNATURES: Final = 10
 FILES: Final = 20
@@ -25,14 +25,19 @@ def number(value: int | None) -> str | None:
     return None if value is None else count(value)
 
 
+def typed_paths(result: Result) -> str | None:
+    """Return the paths as a shell takes them; nothing where the logs came through a pipe, for they are gone."""
+    paths = [path if not path.startswith("-") or path == "-" else f"./{path}" for path in result.paths]
+    return None if not paths or "-" in paths else shlex.join(paths)
+
+
 def command_of(result: Result) -> str:
     """Return a command that gives the same answer again, as far as the result knows what it was asked."""
-    paths = [path if not path.startswith("-") or path == "-" else f"./{path}" for path in result.paths]
-    words = ["attribute", *paths]
+    words = ["attribute", typed_paths(result) or "-"]
     for flag, at in (("--since", result.window.since_at), ("--until", result.window.until_at)):
         if at is not None:
             words += [flag, str(rfc3339(at))]
-    return " ".join(shlex.quote(word) for word in words)
+    return " ".join(words)
 
 
 def unknown_section(result: Result, counts: pl.DataFrame, *, more: Iterable[Block] = ()) -> Section | None:
@@ -42,7 +47,7 @@ def unknown_section(result: Result, counts: pl.DataFrame, *, more: Iterable[Bloc
         return None
     table = Table(
         caption="UNKNOWN by reason, and what to log so that it need not be",
-        columns=(Column("reason"), Column("rule"), Column("requests", Kind.NUMBER), Column("what to log")),
+        columns=(Column("reason"), Column("rule"), Column("requests", Kind.NUMBER), Column("what to log", Kind.ADVICE)),
         rows=tuple((row.reason, row.rule or "none", count(row.requests), row.what_to_log) for row in reasons),
     )
     rows, omitted = signature_rows(counts)

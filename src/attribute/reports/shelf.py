@@ -1,0 +1,107 @@
+"""
+A folder of reports: which files belong to one, and its list, newest first.
+
+The list is made from the JSON beside each page and from nothing else, so it is the same whoever wrote the reports and
+in whatever order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from attribute.reports.html import page
+
+__all__ = ["ENDINGS", "NAME", "Entry", "entry_of", "index"]
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
+"""What a report may be called: what stands in a link needs no escaping."""
+
+ENDINGS: Final[Mapping[str, str]] = {
+    "html": ".html",
+    "markdown": ".md",
+    "json": ".json",
+    "email": ".email.html",
+    "slack": ".slack.json",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """
+    One report of the list.
+
+    Attributes:
+        name: of its files, without their ending.
+        kind: what it is.
+        sentence: what it says.
+        made: when, as its JSON says.
+        at: what it is sorted by: the begin of the time that it is about.
+        page: its file.
+        others: its other files by format.
+    """
+
+    name: str
+    kind: str
+    sentence: str
+    made: str
+    at: str
+    page: str
+    others: tuple[tuple[str, str], ...]
+
+
+def entry_of(name: str, content: bytes, files: frozenset[str]) -> Entry | None:
+    """
+    Return the entry of one JSON file, or nothing where it is not one of ours.
+
+    Args:
+        name: of the file, without `.json`.
+        content: what it holds; anything.
+        files: all names in its folder.
+    """
+    if not NAME.fullmatch(name) or f"{name}.html" not in files:
+        return None
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    kind, sentence, at = {
+        "attribute.weekly/1": ("weekly", document.get("headline"), document.get("since")),
+        "attribute.result/1": ("incident", _sentence(document), _begin(document)),
+    }.get(str(document.get("schema")), ("", None, None))
+    if not kind or not isinstance(sentence, str):
+        return None
+    others = tuple(
+        (each, f"{name}{ending}") for each, ending in ENDINGS.items() if each != "html" and f"{name}{ending}" in files
+    )
+    return Entry(
+        name=name,
+        kind=kind,
+        sentence=sentence,
+        made=str(document.get("generated_at")),
+        at=str(at or ""),
+        page=f"{name}.html",
+        others=others,
+    )
+
+
+def _sentence(document: Mapping[str, object]) -> object:
+    verdict = document.get("verdict")
+    return verdict.get("sentence") if isinstance(verdict, dict) else None
+
+
+def _begin(document: Mapping[str, object]) -> object:
+    window = document.get("window")
+    return (window.get("since") or window.get("first_at")) if isinstance(window, dict) else None
+
+
+def index(entries: Iterable[Entry]) -> bytes:
+    """Return the page that lists *entries*, newest first."""
+    ordered = sorted(entries, key=lambda entry: (entry.at, entry.name), reverse=True)
+    return page("index.html.j2", title="Reports", entries=ordered)
