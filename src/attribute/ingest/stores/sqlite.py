@@ -155,10 +155,10 @@ class SqliteStore(RelationalStore):
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
-    def connect(self) -> sqlite3.Connection:
-        """The writing connection."""
+    def connect(self, *, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
+        """A connection that can write, or one that cannot."""
         return sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode=rw",
+            f"{self.path.absolute().as_uri()}?mode={mode}",
             uri=True,
             timeout=self._busy_s,
             isolation_level=None,
@@ -305,13 +305,7 @@ class SqliteStore(RelationalStore):
                 may_make = self._readers_made < READERS
                 self._readers_made += may_make
         if may_make:
-            return sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro",
-                uri=True,
-                timeout=self._busy_s,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+            return self.connect(mode="ro")
         try:
             return self._readers.get(timeout=self._busy_s)
         except Empty:
