@@ -51,9 +51,15 @@ def test_upsert_inserts_merges_and_returns_what_was_asked_for(client: httpx.Clie
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [(PATH, b"{"), (PATH, b"[1]"), (PATH, b'[{"user_id":"u"}]'), (PATH.split("?", maxsplit=1)[0], json.dumps([ROW]).encode()),
-     (PATH.replace("usage", "us-age"), json.dumps([ROW]).encode()), (PATH, b'[{"user_id":"u","slot":1},{"slot":2}]')],
-)  # fmt: skip
+    [
+        (PATH, b"{"),
+        (PATH, b"[1]"),
+        (PATH, b'[{"user_id":"u"}]'),
+        (PATH.split("?", maxsplit=1)[0], json.dumps([ROW]).encode()),
+        (PATH.replace("usage", "us-age"), json.dumps([ROW]).encode()),
+        (PATH, b'[{"user_id":"u","slot":1},{"slot":2}]'),
+    ],
+)
 def test_request_that_is_no_upsert_is_400(client: httpx.Client, path: str, body: bytes) -> None:
     """Key columns are named and present, and all rows have the same members."""
     assert client.post(path, content=body).status_code == 400
@@ -140,15 +146,26 @@ def test_schedule_file_says_what_goes_wrong(tmp_path: Path, text: str, expected:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x = 1", "fault = 1", "fault = [1]", '[[fault]]\nkind = "explode"', '[[fault]]\nkind = "status"\nstatus = 42',
-     '[[fault]]\nkind = "status"\nstatus = true', '[[fault]]\nkind = "delay"\ndelay_ms = -1', "[[fault]",
-     '[[fault]]\nkind = "reset"\nafter_write = 1', '[[fault]]\nkind = "reset"\nextra = 1', "\udcff"],
-)  # fmt: skip
+    [
+        "",
+        "x = 1",
+        "fault = 1",
+        "fault = [1]",
+        '[[fault]]\nkind = "explode"',
+        '[[fault]]\nkind = "status"\nstatus = 42',
+        '[[fault]]\nkind = "status"\nstatus = true',
+        '[[fault]]\nkind = "delay"\ndelay_ms = -1',
+        "[[fault]",
+        '[[fault]]\nkind = "reset"\nafter_write = 1',
+        '[[fault]]\nkind = "reset"\nextra = 1',
+        "\udcff",
+    ],
+)
 def test_schedule_that_says_something_else_is_refused_with_its_place(tmp_path: Path, text: str) -> None:
     """A typo in a schedule is found before the demonstration, not in it."""
     path = tmp_path / "faults.toml"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(FaultError, match="faults.toml"):
+    with pytest.raises(FaultError, match=r"faults\.toml"):
         faults.load(path)
 
 

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from attribute.ingest import strict_json
@@ -33,6 +34,7 @@ _BUCKET_NAMES: Final = frozenset({"source", "model", "hour_start", *COUNT_NAMES}
 _HOUR_START: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([01][0-9]|2[0-3]):(00|30):00(?:\.0{1,9})?(?:Z|\+00:00)"
 )
+_LONGEST_HOUR_START: Final = 35
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # What JavaScript's trim() and Python's strip() both take for space; everything else at the edges is judged as text.
 _EDGE_SPACE: Final = " \t\n\v\f\r"
@@ -148,7 +150,13 @@ def slot_of(value: object) -> int | None:
     >>> slot_of("1970-01-02T00:30:00+05:30") is None
     True
     """
-    match = _HOUR_START.fullmatch(value) if isinstance(value, str) else None
+    return _slot_of_text(value) if isinstance(value, str) and len(value) <= _LONGEST_HOUR_START else None
+
+
+# Deliveries repeat the same half hours and names over and over. What is remembered is bounded in number and length.
+@lru_cache(maxsize=8192)
+def _slot_of_text(text: str) -> int | None:
+    match = _HOUR_START.fullmatch(text)
     if match is None:
         return None
     year, month, day, hour, minute = map(int, match.groups())
@@ -191,6 +199,15 @@ def canonical_name(text: str, max_chars: int) -> str | None:
     return name.lower() if name.isascii() else "".join(c.lower() if c.isascii() else c for c in name)
 
 
+@lru_cache(maxsize=1024)
+def _remembered_name(text: str, max_chars: int) -> str | None:
+    return canonical_name(text, max_chars)
+
+
+def _remembered(text: str, max_chars: int) -> str | None:
+    return _remembered_name(text, max_chars) if len(text) <= max_chars else canonical_name(text, max_chars)
+
+
 def _name(value: object, default: str, max_chars: int, place: str, field: str) -> str:
     if value is None:
         return default
@@ -198,7 +215,7 @@ def _name(value: object, default: str, max_chars: int, place: str, field: str) -
         raise Refused(Code.INVALID_NAME, place=f"{place}.{field}")
     if value and not value.strip(_EDGE_SPACE):
         return default
-    name = canonical_name(value, max_chars) if value else default
+    name = _remembered(value, max_chars) if value else default
     if name is None:
         raise Refused(Code.INVALID_NAME, place=f"{place}.{field}")
     return name
