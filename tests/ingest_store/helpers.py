@@ -25,7 +25,7 @@ from attribute.ingest.model import (
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.sqlite import SqliteStore
 
-FIRST_SLOT = 979_200  # 2025-11-04T00:00Z
+FIRST_SLOT = 979_200  # 2025-11-08T00:00Z
 NOW_US = FIRST_SLOT * 1_800_000_000
 WITH_CANARY = Narrowing(canary=True)
 _SERIAL = itertools.count(1)
