@@ -54,9 +54,10 @@ def random_history(chance: random.Random) -> list[tuple[int, list[Bucket]]]:
         counts = [chance.choice([0, 1, 10**12, chance.randrange(10**6)]) for _ in range(5)]
         return Bucket(chance.choice(["codex", "a::b"]), f"m{number}", FIRST_SLOT + chance.randrange(200), *counts)
 
-    return [
-        (chance.randrange(2), [said(n) for n in range(chance.randrange(1, 6))]) for _ in range(chance.randrange(1, 9))
-    ]
+    def batch() -> list[Bucket]:
+        return [said(n) for n in range(chance.randrange(1, 6))]
+
+    return [(chance.randrange(2), batch()) for _ in range(chance.randrange(1, 9))]
 
 
 def convergence(scale: int) -> str:
@@ -76,7 +77,7 @@ def convergence(scale: int) -> str:
 
 def life(scale: int) -> str:
     """The stateful machine, longer."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # untyped in the library
+    run_state_machine_as_test(
         Life,
         settings=settings(
             max_examples=100 * scale, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
@@ -122,7 +123,8 @@ def power(scale: int) -> str:
                 lost += 1
     if lost < 5 * scale:
         raise Caught("the negative control found nothing: the test is blind")
-    return f"{200 * scale} cuts with FULL, {looked} confirmed looked for, 0 lost; NORMAL lost some in {lost} of {5 * scale}"
+    told = f"{200 * scale} cuts with FULL, {looked} confirmed looked for, 0 lost"
+    return f"{told}; NORMAL lost some in {lost} of {5 * scale}"
 
 
 def server_kills(scale: int) -> str:
