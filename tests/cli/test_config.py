@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribute.cli.config import find, load
@@ -144,6 +144,7 @@ def test_check_table_mistakes_name_the_line_and_what_was_expected(text: str, sai
     assert caught.value.exit_code == 2
 
 
+@settings(deadline=None)
 @given(
     st.text(max_size=60)
     | st.lists(st.sampled_from(["[", "]", "=", '"', "\n", "slow_ms", "functions.", "{}"])).map("".join)

@@ -20,6 +20,7 @@ from attribute.cli.style import color_wanted, style_of, unicode_wanted
         ([Output("text"), Output("json", "a"), Output("csv", "b")], True),
         ([Output("text"), Output("json")], False),
         ([Output("json", "a"), Output("csv", "./a")], False),
+        ([Output("json", "/nonexistent/a")], False),
         ([], True),
     ],
 )

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import html5lib
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from attribute.reports.escape import (
@@ -33,6 +33,7 @@ from attribute.reports.escape import (
 from tests.reports.hostile import PAYLOADS, acts, any_text, text
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_visible_any_text_holds_nothing_that_acts(value: str) -> None:
     """Whatever was in it, no character is left that moves a cursor, turns the reading order or hides."""
@@ -42,6 +43,7 @@ def test_visible_any_text_holds_nothing_that_acts(value: str) -> None:
     assert visible(value, ascii_only=True).isascii()
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_visible_twice_changes_nothing_more(value: str) -> None:
     """Escaping text that was escaped before, as happens when layers meet, shows the same."""
@@ -74,6 +76,7 @@ def test_visible_huge_text_says_how_much_was_left_out() -> None:
     assert shown == "x" * MAX_CHARACTERS + f"(+{10**6 - MAX_CHARACTERS:,} characters)"
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_fit_any_width_is_never_exceeded(value: str) -> None:
     """A cut text takes at most the columns it was given, also with wide characters and marks."""
@@ -99,6 +102,7 @@ def _read_back(cell: str) -> str:
     return re.sub(r"\\(?:([tnr\\])|u\{([0-9a-f]+)\})", one, cell)
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_tsv_cell_any_text_reads_back(value: str) -> None:
     """A field of plain output is one field on one line, and what it stood for can be had back."""
@@ -108,6 +112,7 @@ def test_tsv_cell_any_text_reads_back(value: str) -> None:
         assert _read_back(cell) == value
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_csv_cell_any_text_is_no_formula(value: str) -> None:
     """Opened in a spreadsheet, no value from a log is evaluated."""
@@ -126,6 +131,7 @@ def test_csv_cell_formula_start_gets_an_apostrophe(value: str) -> None:
     assert csv_cell(value).startswith("'")
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_html_text_any_text_is_one_text_node(value: str) -> None:
     """A real HTML parser finds the text and nothing else, in an element and in an attribute."""
@@ -138,6 +144,7 @@ def test_html_text_any_text_is_one_text_node(value: str) -> None:
     assert html.unescape(encoded) == visible(value)
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_xml_text_any_text_parses_back(value: str) -> None:
     """XML 1.0 forbids characters that logs hold; what is written is well-formed and says the same."""
@@ -147,6 +154,7 @@ def test_xml_text_any_text_parses_back(value: str) -> None:
     assert element.attrib == {"b": visible(value)}
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_markdown_cell_any_text_stays_one_code_span_in_one_cell(value: str) -> None:
     """A real CommonMark parser finds a table of the same shape, and in the cell a code span and no more."""
@@ -165,6 +173,7 @@ def test_markdown_cell_any_text_stays_one_code_span_in_one_cell(value: str) -> N
         assert shown.replace("\\u{7c}", "|").strip() == visible(value).replace("\\u{7c}", "|").strip()
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_github_encoders_any_text_is_one_command(value: str) -> None:
     """A runner reads one workflow command, and the value cannot end it or begin another."""
@@ -175,6 +184,7 @@ def test_github_encoders_any_text_is_one_command(value: str) -> None:
     assert "," not in github_property(value)
 
 
+@settings(deadline=None)
 @given(text)
 def test_json_bytes_any_text_keeps_its_value_and_shows_nothing_that_acts(value: str) -> None:
     """Printing the JSON output on a terminal is as safe as reading it by program, and both see the same value."""

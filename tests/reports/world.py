@@ -121,6 +121,7 @@ def result_of(
     zone: tzinfo = UTC,
     paths: tuple[str, ...] = ("logs/",),
     runbook: Mapping[str, str] | None = None,
+    history: pl.DataFrame | None = None,
 ) -> Result:
     """The view model of *rows*."""
     return build_result(
@@ -128,6 +129,7 @@ def result_of(
         catalogue=builtin(),
         thresholds=THRESHOLDS,
         incidents=incidents,
+        history=history,
         asked=Asked(
             paths=paths,
             zone=zone,

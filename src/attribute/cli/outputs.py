@@ -80,7 +80,8 @@ def check_outputs(outputs: Iterable[Output]) -> None:
     Refuse outputs that would overwrite or interrupt each other, before anything is read.
 
     Raises:
-        OutputError: two formats on stdout (unless one may share it), or two for one file.
+        OutputError: two formats on stdout (unless one may share it), two for one file, or one for a folder that is
+            not there.
     """
     on_stdout: str | None = None
     paths: set[str] = set()
@@ -90,6 +91,8 @@ def check_outputs(outputs: Iterable[Output]) -> None:
             if place in paths:
                 raise OutputError.same_file(output.path)
             paths.add(place)
+            if not Path(place).parent.is_dir():
+                raise OutputError.not_writable(output.path, "there is no such folder")
         elif not WRITERS[output.format].shares_stdout:
             if on_stdout is not None:
                 raise OutputError.two_on_stdout(on_stdout, output.format)

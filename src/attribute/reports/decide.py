@@ -20,7 +20,7 @@ from attribute.reports.model import (
     Verdict,
     WhyRow,
 )
-from attribute.reports.wording import FEW, and_more, count, of, percent, when
+from attribute.reports.wording import FEW, and_more, count, most_first, of, percent, when
 from attribute.rules.words import Class, Flag
 
 __all__ = ["MAJORITY", "NOTHING_STANDS_OUT", "Facts", "decide"]
@@ -97,7 +97,7 @@ def decide(facts: Facts, why: Mapping[str, Sequence[WhyRow]]) -> Verdict:
 def _cannot_judge(facts: Facts) -> Verdict | None:
     account, total = facts.account, facts.requests.total
     if account.rejected > account.records:
-        reasons = and_more([f"{name} {count(n)}" for name, n in account.rejected_by_reason.items()], 3)
+        reasons = and_more([f"{name} {count(n)}" for name, n in most_first(account.rejected_by_reason)], 3)
         claim = (
             f"{count(account.rejected)} of {count(account.rejected + account.records)} records were rejected "
             f"({reasons}): too many to judge the rest"
@@ -156,7 +156,7 @@ def _functions_of(row: ClassRow, facts: Facts) -> list[str]:
     named: list[str] = []
     rest = row.requests
     for function in ranked:
-        if function.by_class[row.class_] == 0 or (named and rest < 0.05 * row.requests):
+        if function.by_class[row.class_] == 0 or (named and rest < 0.1 * row.requests):
             break
         named.append(function.function)
         rest -= function.by_class[row.class_]

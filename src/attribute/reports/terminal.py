@@ -9,7 +9,7 @@ from typing import Final
 from attribute.reports.model import IncidentRow, Result, State
 from attribute.reports.paint import Paint
 from attribute.reports.terminal_data import data_lines, next_lines
-from attribute.reports.terminal_tables import NAMES, class_lines, heat_lines, reason_lines, why_lines
+from attribute.reports.terminal_tables import NAMES, class_lines, heat_lines, place, reason_lines, why_lines
 from attribute.reports.wording import FEW, clock, count, percent, period, plural, same_day, span, when, zone_name
 from attribute.reports.writers import Style
 from attribute.rules.words import Class
@@ -177,7 +177,7 @@ def _oneline(result: Result, paint: Paint) -> str:
     parts = [f"{STATES[verdict.state]}{share} ({verdict.requests}/{result.requests.incident})"]
     if result.why:
         top = result.why[0]
-        parts.append(paint.text(f"{top.function}/{top.stage} {top.evidence}"))
+        parts.append(paint.text(f"{place(top.function, top.stage)} {top.evidence}"))
     if verdict.since_at is not None:
         parts.append(f"since {clock(verdict.since_at, result.zone)}" if verdict.ongoing else verdict.when)
     if verdict.confidence.share is not None:

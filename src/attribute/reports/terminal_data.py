@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from attribute.reports.model import Result
 from attribute.reports.paint import Paint
-from attribute.reports.wording import and_more, count, plural, stamp
+from attribute.reports.wording import and_more, count, most_first, plural, stamp
 
 __all__ = ["data_lines", "next_lines"]
 
@@ -47,7 +47,7 @@ def _notes(result: Result) -> Iterator[str]:
     for file in account.incomplete_files:
         yield f"{file.file}: read in part: {file.reason}"
     if account.rejected:
-        reasons = [f"{name} {count(number)}" for name, number in account.rejected_by_reason.items()]
+        reasons = [f"{name} {count(number)}" for name, number in most_first(account.rejected_by_reason)]
         first = account.sample_rejects[0] if account.sample_rejects else None
         place = f", first at {first.file}:{first.line}" if first else ""
         yield f"rejected: {and_more(reasons, 4)}{place}"

@@ -12,7 +12,7 @@ from attribute.reports.paint import Paint
 from attribute.reports.wording import FEW, count, percent, plural, times, zone_name
 from attribute.rules.words import CLASSES, Class
 
-__all__ = ["LETTERS", "NAMES", "class_lines", "heat_lines", "reason_lines", "why_lines"]
+__all__ = ["LETTERS", "NAMES", "class_lines", "heat_lines", "place", "reason_lines", "why_lines"]
 
 LETTERS: Final = {Class.VENDOR: "V", Class.APPLICATION: "A", Class.BOTTLENECK: "B", Class.UNKNOWN: "?"}
 NAMES: Final = {
@@ -104,20 +104,25 @@ def why_lines(result: Result, paint: Paint) -> Iterator[str]:
         return
     normal = paint.width >= 70 and any(row.normal is not None for row in rows)
     room = paint.width - (35 if normal else 19)
-    places = [paint.text(f"{row.function}/{row.stage}") for row in rows]
-    place_width = min(max(cells(place) for place in places), room * 2 // 5)
+    places = [paint.text(place(row.function, row.stage)) for row in rows]
+    place_width = min(max(cells(name) for name in places), room * 2 // 5)
     title = "WHY " + " AND ".join(NAMES[Class(class_)] for class_ in result.verdict.classes)
     yield f"{paint.left(title, room)}{'n':>10}{'share':>9}" + (f"{'normal':>9}{'lift':>7}" if normal else "")
     for number, (row, name) in enumerate(zip(rows, places, strict=True), start=1):
-        place = paint.left(name, place_width)
+        where = paint.left(name, place_width)
         evidence = paint.left(paint.text(row.evidence), room - place_width - 5)
         share = percent(row.share) if result.requests.incident >= FEW else ""
-        line = f"{number:>2} {place}  {evidence}{count(row.requests):>10}{share:>9}"
+        line = f"{number:>2} {where}  {evidence}{count(row.requests):>10}{share:>9}"
         if normal:
             usual = "" if row.normal is None else f"{row.normal:,.0f}"
             lift = times(row.lift) if row.lift is not None else ("new" if row.normal == 0 else "")
             line += f"{usual:>9}{lift:>7}"
         yield line
+
+
+def place(function: str, stage: str) -> str:
+    """Return where a request was decided: its function, and its stage unless that is the usual end of a request."""
+    return function if stage == "response" else f"{function}/{stage}"
 
 
 def _strongest(result: Result, paint: Paint) -> list[WhyRow]:
@@ -137,9 +142,9 @@ def heat_lines(result: Result, paint: Paint) -> Iterator[str]:
     yield paint.left("WHERE  function/stage", room) + "".join(f"{names[class_]:>{wide}}" for class_ in CLASSES)
     limit = 5 if paint.style.verbosity <= 0 else len(result.heat)
     for row in result.heat[:limit]:
-        place = paint.left(paint.text(f"  {row.function}/{row.stage}"), room)
+        where = paint.left(paint.text(f"  {place(row.function, row.stage)}"), room)
         numbers = [f"{count(row.by_class[class_]) if row.by_class[class_] else '.':>{wide}}" for class_ in CLASSES]
-        yield place + "".join(paint.color(number, class_) for number, class_ in zip(numbers, CLASSES, strict=True))
+        yield where + "".join(paint.color(number, class_) for number, class_ in zip(numbers, CLASSES, strict=True))
 
 
 def reason_lines(result: Result, paint: Paint) -> Iterator[str]:

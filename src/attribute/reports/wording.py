@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
@@ -13,6 +13,7 @@ __all__ = [
     "and_more",
     "clock",
     "count",
+    "most_first",
     "of",
     "percent",
     "period",
@@ -128,6 +129,11 @@ def upstream_word(code: int | None) -> str:
     if code is None:
         return "missing"
     return {UPSTREAM_TIMEOUT: "timeout", UPSTREAM_INVALID: "not a status"}.get(code, str(code))
+
+
+def most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return names and counts, the largest count first, equals by name."""
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def and_more(names: Sequence[str], limit: int) -> str:
