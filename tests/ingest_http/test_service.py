@@ -19,6 +19,7 @@ from attribute.ingest.model import (
     StoreFull,
     StoreUnavailable,
 )
+from attribute.ingest.reconcile import reconcile
 from attribute.ingest.refusals import Code, Refused
 from attribute.ingest.visits import Settings, Visit
 from attribute.ingest.wire import MAX_BODY_BYTES
@@ -382,6 +383,16 @@ def test_record_that_cannot_be_written_changes_no_answer_and_is_counted(world: W
     assert "attribute_ingest_records_lost_total 1\n" in world.get("/metrics").body.decode()
 
 
+def test_records_and_deliveries_account_for_each_other(world: World) -> None:
+    """Every 2xx has its delivery and every delivery its record, whatever else was asked meanwhile."""
+    token = world.token()
+    for body in ([bucket()], [], b"{", [bucket(total=2)]):
+        world.ingest(body, token=token)
+    world.get("usage-summary", token=token)
+    found = reconcile(world.store, world.log.getvalue().splitlines())
+    assert (found.records, found.confirmed, found.lied, found.log_lost) == (4, 3, 0, 0)
+
+
 # --- idempotency and sequence -----------------------------------------------------------------------------------------
 
 
@@ -393,6 +404,17 @@ def test_idempotency_key_replays_the_first_answer_and_writes_nothing(world: Worl
     assert first.body == again.body == b'{"success":true,"inserted":1,"skipped":0}'
     assert ("Idempotent-Replayed", "true") in again.headers
     assert ("Idempotent-Replayed", "true") not in first.headers
+    assert [record["error_code"] for record in world.records()] == [None, "REPLAYED"]
+    assert reconcile(world.store, world.log.getvalue().splitlines())._asdict() == {
+        "records": 1,
+        "confirmed": 1,
+        "lied": 0,
+        "log_lost": 0,
+        "not_told": 0,
+        "unread": 0,
+        "first_lied": (),
+        "first_lost": (),
+    }
     assert world.store.stats().last_delivery_id == 1
 
 
@@ -423,7 +445,7 @@ def test_idempotency_key_used_by_64_at_once_is_applied_once(worlds: Callable[...
             )
         )
     assert {answer.status for answer in answers} <= {200, 409}
-    assert {answer.code for answer in answers} <= {None, Code.KEY_IN_FLIGHT}
+    assert {answer.code for answer in answers} <= {None, Code.KEY_IN_FLIGHT, Code.REPLAYED}
     assert world.store.stats().last_delivery_id == 1
     assert list(world.facts(token).values()) == ["3"]
 

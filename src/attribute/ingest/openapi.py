@@ -237,7 +237,12 @@ def document() -> Json:
         slug = next((slug for slug in SLUGS if path.startswith(f"/functions/{slug}-")), "")
         paths[path] = {route.method.lower(): _operation(slug, route, answers, requests)}
     refused = _object(
-        {"error": _TEXT, "code": {"enum": [code.value for code in Code]}, "path": _TEXT, "epoch": _INTEGER},
+        {
+            "error": _TEXT,
+            "code": {"enum": [code.value for code in Code if code is not Code.REPLAYED]},
+            "path": _TEXT,
+            "epoch": _INTEGER,
+        },
         optional=("path", "epoch"),
     )
     bearer: Json = {"type": "http", "scheme": "bearer"}

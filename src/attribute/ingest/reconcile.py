@@ -19,7 +19,9 @@ from attribute.m1.fields import ENDING_STAGES
 
 SHOWN: Final = 20
 MAX_LINE_BYTES: Final = 64 * 1024
-INGEST_FUNCTIONS: Final = ("vibescore-ingest", "vibeusage-ingest")
+INGEST_FUNCTIONS: Final = ("ingest", "vibescore-ingest", "vibeusage-ingest")
+REPLAYED: Final = "REPLAYED"
+"""The error code of a 2xx that repeats an earlier answer: it rests on the delivery of another request."""
 BY_REQUEST: Final = "SELECT 1 FROM delivery WHERE request_id = :request_id"
 FROM_REQUESTS: Final = "SELECT request_id FROM delivery WHERE plan_id IS NULL ORDER BY delivery_id"
 
@@ -64,6 +66,8 @@ def reconcile(
         record = _record(line)
         if record is None or record.function not in functions or record.stage not in ENDING_STAGES:
             unread += record is None
+            continue
+        if record.error_code == REPLAYED:
             continue
         statuses[record.request_id] = record.status
     told = {name for name, status in statuses.items() if status is not None and 200 <= status < 300}

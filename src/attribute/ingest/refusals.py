@@ -20,7 +20,9 @@ from attribute.ingest.model import (
 
 
 class Code(StrEnum):
-    """Why a request was not done. It is the answer's `code` and the M1 record's `error_code`."""
+    """Why a request was not done, or not done anew. It is the answer's `code` and the M1 record's `error_code`."""
+
+    REPLAYED = "REPLAYED"
 
     INVALID_JSON = "INVALID_JSON"
     INVALID_PAYLOAD = "INVALID_PAYLOAD"
@@ -67,6 +69,7 @@ MAX_BUCKETS: Final = 500
 
 # The uploader in use retries for ever on words such as "timeout" in a permanent error's text: no sentence has them.
 _ANSWERS: Final[dict[Code, tuple[int, str]]] = {
+    Code.REPLAYED: (200, ""),
     Code.INVALID_JSON: (400, "Invalid JSON"),
     Code.INVALID_PAYLOAD: (400, "Invalid payload: expected {hourly:[...]} or [...]"),
     Code.INVALID_BUCKET: (400, "Invalid half-hour bucket"),

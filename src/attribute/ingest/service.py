@@ -198,7 +198,7 @@ class Service:
             raise Refused(Code.BODY_TOO_LARGE)
         reply: Reply = self.work.do(visit, body)
         headers = (("Content-Type", reply.content_type), *reply.headers, *self._headers(visit))
-        return Answer(status=200, headers=headers, body=reply.body)
+        return Answer(status=200, headers=headers, body=reply.body, code=reply.code)
 
     def _answered(self, visit: Visit, decide: Callable[[], Answer | None]) -> Answer | None:
         try:

@@ -43,6 +43,7 @@ class Reply:
     body: bytes
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = field(default=())
+    code: Code | None = None
 
 
 def to_json(value: object) -> bytes:
@@ -129,8 +130,10 @@ class Work:
         )
         outcome = visit.upstream.call(lambda: self.store.write(delivery), _evidence_of, name=self._writes_to)
         self._count(outcome, buckets)
-        headers = (("Idempotent-Replayed", "true"),) if outcome.replayed else ()
-        return Reply(body=_ingested(outcome), headers=headers)
+        if outcome.replayed:
+            # The numbers are those of the first time; whoever holds records against deliveries must not look for one.
+            return Reply(body=_ingested(outcome), headers=(("Idempotent-Replayed", "true"),), code=Code.REPLAYED)
+        return Reply(body=_ingested(outcome))
 
     def _ticket(self, visit: Visit, device: Device) -> Ticket:
         return visit.upstream.call(lambda: self.store.next_ticket(device))
