@@ -34,6 +34,8 @@ COMMANDS: Final[dict[str, Entry]] = {
     "escalate": Entry("attribute.cli.escalate:escalate", "Make the package for the vendor's support."),
     "rules": Entry("attribute.cli.rules:rules", "List, show and check rules; see what a change of them would do."),
     "calibrate": Entry("attribute.cli.calibrate:calibrate", "Propose limits for each function from logs."),
+    "gate": Entry("attribute.cli.gate:gate", "Fail when UNKNOWN is unusually frequent, or a limit is exceeded."),
+    "baseline": Entry("attribute.cli.baseline:baseline", "Build, show and check what the gate compares with."),
     "demo": Entry("attribute.cli.demo:demo", "Start a service and a vendor, break them, and check every verdict."),
     "ingest": Entry("attribute.cli.ingest:ingest", "Run the ingest service: serve, tokens, plans, a vendor to fail."),
     "schema": Entry("attribute.cli.schema:schema", "Print the JSON Schema of a record, or of the JSON output."),

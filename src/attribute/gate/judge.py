@@ -40,6 +40,7 @@ def gate(
     settings: GateSettings | None = None,
     rejected: int = 0,
     records: int | None = None,
+    incomplete: bool = False,
 ) -> GateResult:
     """
     Judge the requests up to *now*.
@@ -53,6 +54,7 @@ def gate(
         settings: the gate's numbers.
         rejected: rejected lines of the logs.
         records: records of the logs; None where nobody counted them.
+        incomplete: whether a file that could only be read in part is too little to judge by.
 
     Returns:
         The answer. The same counts give the same answer, whatever their order.
@@ -76,7 +78,7 @@ def gate(
         settings=settings,
         samples=samples(table, now_minute=minute_of(now), spans=settings.spans),
     )
-    outcomes = [*judging.input(rejected, records)]
+    outcomes = [*judging.input(rejected, records, incomplete=incomplete)]
     if Check.SPIKE in settings.checks or Check.COVERAGE in settings.checks:
         outcomes += judging.all_tests()
     if Check.LIMITS in settings.checks:
@@ -90,6 +92,7 @@ def gate(
         outcomes=tuple(outcomes),
         numbers=judging.numbers(rejected),
         baseline=judging.use,
+        asked_baseline=bool(settings.checks & {Check.SPIKE, Check.COVERAGE}),
     )
 
 
@@ -151,13 +154,15 @@ class _Judging:
     def now_hour(self) -> int:
         return self.now_minute // 60
 
-    def input(self, rejected: int, records: int | None) -> Iterable[Outcome]:
+    def input(self, rejected: int, records: int | None, *, incomplete: bool) -> Iterable[Outcome]:
         """Yield what the logs themselves make impossible to judge."""
         why: Why | None = None
         if self.counts.is_empty():
             why = Why.NO_REQUESTS
         elif records is not None and rejected > self.settings.max_rejected_share * (rejected + records):
             why = Why.REJECTS
+        elif incomplete:
+            why = Why.INCOMPLETE
         if why is not None:
             yield Outcome(id="input", check=None, state=State.INCONCLUSIVE, counts_as=State.INCONCLUSIVE, why=why)
 

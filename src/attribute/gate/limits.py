@@ -74,7 +74,7 @@ class Limit:
         min_requests: with fewer of those there is no share to judge.
         on_no_data: what too little data comes to.
         level: whether going over it fails the gate or warns.
-        over_hours: only the last hours; None: everything that was read, untimed requests included.
+        over_hours: only the last hours; None: everything up to now, untimed requests included.
         place: where it was set, for messages.
         line: its line in the configuration file, where it has one.
     """
@@ -157,10 +157,10 @@ def judge_limit(limit: Limit, counts: pl.DataFrame, settings: GateSettings, *, n
 
     More requests that it is about never make it pass where it failed: both sides of a share grow by one.
     """
-    scope = counts
+    minute = pl.col("minute").to_physical() // _MINUTE_US
+    scope = counts.filter(minute.is_null() | (minute < now_minute))
     if limit.over_hours is not None:
-        minute = pl.col("minute").to_physical() // _MINUTE_US
-        scope = scope.filter((minute < now_minute) & (minute >= now_minute - 60 * limit.over_hours))
+        scope = scope.filter(minute >= now_minute - 60 * limit.over_hours)
     if limit.function is not None:
         scope = scope.filter(pl.col("function").is_in(_matching(limit.function, scope["function"].unique().to_list())))
     incident = pl.col("class") != NO_CLASS

@@ -25,6 +25,7 @@ class Why(StrEnum):
     NO_BASELINE = "no-baseline"
     OTHER_RULES = "other-rules"
     TOO_FEW = "too-few"
+    INCOMPLETE = "incomplete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,7 @@ class GateResult:
         outcomes: the lines: failures first, then what could not be judged, then the rest.
         numbers: what was read.
         baseline: what was compared with.
+        asked_baseline: whether any part of the gate that ran compares with one.
     """
 
     state: State
@@ -133,3 +135,4 @@ class GateResult:
     outcomes: tuple[Outcome, ...]
     numbers: Numbers
     baseline: BaselineUse
+    asked_baseline: bool = True

@@ -8,7 +8,7 @@ UNKNOWN requests in the window never make a test pass that failed without them.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attribute.gate.cells import SLOT_MINUTES, Sample, add_samples, capped
 from attribute.gate.expect import Expectation, Norm, at_mix
@@ -17,6 +17,7 @@ from attribute.gate.tail import tail
 
 __all__ = ["NEW_FUNCTIONS", "SpikeTest", "judge_spikes"]
 
+_MOST_INCIDENT = 200
 NEW_FUNCTIONS = "(functions that the baseline has not seen)"
 
 
@@ -38,6 +39,8 @@ class SpikeTest:
         allowed_requests_share: share of all requests that is still allowed.
         p_value: corrected probability; 1 where a share is allowed or a floor is not reached.
         needed: how many UNKNOWN among so many incident requests would have failed; None: not even all.
+        least_incident: how many incident requests the window would need for that; None where it has enough, or where
+            no number would do.
         still_there: whether the last quarter of the window is over the allowed shares too; None where that is not
             asked (windows of an hour).
         slots: in how many ten-minute slots UNKNOWN requests were seen.
@@ -56,6 +59,7 @@ class SpikeTest:
     allowed_requests_share: float
     p_value: float
     needed: int | None
+    least_incident: int | None
     still_there: bool | None
     slots: int
     fails: bool
@@ -201,6 +205,7 @@ class _Test:
         still_there = self.still_there()
         enough = counts.counted >= settings.min_unknown and counts.incident >= self.least
         fails = enough and p_value < settings.alpha and still_there is not False
+        needed = self.needed() if search or fails else None
         return SpikeTest(
             kind=self.kind,
             hours=self.hours,
@@ -213,7 +218,8 @@ class _Test:
             allowed_share=self.allowed_share,
             allowed_requests_share=self.allowed_requests_share,
             p_value=p_value if enough else 1.0,
-            needed=self.needed() if search or fails else None,
+            needed=needed,
+            least_incident=self.least_incident() if search and needed is None else None,
             still_there=still_there,
             slots=len(counts.slots),
             fails=fails,
@@ -264,3 +270,14 @@ class _Test:
             else:
                 low = middle
         return max(high, self.settings.min_unknown)
+
+    def least_incident(self) -> int | None:
+        """Return how many incident requests, all UNKNOWN, would have stood out of the same other requests."""
+        others = self.counts.requests - self.counts.incident
+        for incident in range(self.counts.incident + 1, _MOST_INCIDENT):
+            bigger = replace(self.counts, incident=incident, requests=others + incident)
+            if incident >= max(self.least, self.settings.min_unknown) and (
+                replace(self, counts=bigger).p_value(incident) < self.settings.alpha
+            ):
+                return incident
+        return None

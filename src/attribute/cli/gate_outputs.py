@@ -1,0 +1,118 @@
+"""`-o FORMAT[:PATH]` of the gate, and the files that GitHub's runner hands to a step."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+import click
+from click.shell_completion import CompletionItem
+
+from attribute.cli.outputs import Output, OutputError, write_output
+from attribute.reports.gate_view import GateView
+from attribute.reports.gate_writers import GATE_WRITERS, gate_writer
+from attribute.reports.writers import Style
+
+__all__ = ["GateOutputType", "check_gate_outputs", "write_gate"]
+
+SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"
+LEAST_SUMMARY_BYTES = 4_000
+
+
+class GateOutputType(click.ParamType[Output]):
+    """`FORMAT` or `FORMAT:PATH`; `-` as the path is stdout."""
+
+    name = "format[:path]"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Output:
+        """Split *value*; an unknown format is a usage error."""
+        if isinstance(value, Output):
+            return value
+        name, colon, path = str(value).partition(":")
+        if name not in GATE_WRITERS:
+            close = get_close_matches(name, GATE_WRITERS, n=1)
+            advice = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(GATE_WRITERS)}"
+            self.fail(f"no format `{name}`; {advice}", param, ctx)
+        if colon and not path:
+            self.fail(f"`{value}` names no file after the colon", param, ctx)
+        return Output(name, None if path in {"", "-"} else path)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete the formats."""
+        del ctx, param
+        return [CompletionItem(name) for name in GATE_WRITERS if name.startswith(incomplete)]
+
+
+def check_gate_outputs(outputs: Iterable[Output]) -> None:
+    """
+    Refuse outputs that would overwrite or interrupt each other, before anything is read.
+
+    Raises:
+        OutputError: two formats on stdout that cannot share it, or two for one file.
+    """
+    alone: str | None = None
+    on_stdout: list[str] = []
+    paths: set[str] = set()
+    for output in outputs:
+        if output.path is not None:
+            place = os.path.realpath(output.path)
+            if place in paths:
+                raise OutputError.same_file(output.path)
+            paths.add(place)
+            continue
+        if not GATE_WRITERS[output.format].shares_stdout:
+            alone = alone or output.format
+        on_stdout.append(output.format)
+    if len(on_stdout) > 1 and (alone is not None or len(set(on_stdout)) < len(on_stdout)):
+        first, second = on_stdout[:2]
+        raise OutputError.two_on_stdout(first, second)
+
+
+def write_gate(
+    view: GateView, outputs: Iterable[Output], style: Style, *, environ: Mapping[str, str] = os.environ
+) -> None:
+    """
+    Write every output, files first, the text before the commands of a runner.
+
+    `github` on stdout also appends to the files that the runner names in the environment.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    order = {"text": 0, "github": 1}
+    for output in sorted(outputs, key=lambda output: (output.path is None, order.get(output.format, 0))):
+        write_output(gate_writer(output.format)(view, style), output.path)
+        if output.format == "github" and output.path is None:
+            _tell_runner(view, environ)
+
+
+def _tell_runner(view: GateView, environ: Mapping[str, str]) -> None:
+    from attribute.reports.gate_github import MAX_SUMMARY_BYTES, outputs, summary
+
+    path = environ.get(SUMMARY)
+    if path:
+        room = MAX_SUMMARY_BYTES - _size(path)
+        if room >= LEAST_SUMMARY_BYTES:
+            _append(path, summary(view, limit=room))
+        else:
+            sys.stderr.write("attribute: note: the step summary is full, the gate's part is left out\n")
+    path = environ.get(OUTPUT)
+    if path:
+        _append(path, outputs(view))
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)  # noqa: PTH202 -- the name is the runner's, not ours to normalise
+    except OSError:
+        return 0
+
+
+def _append(path: str, content: bytes) -> None:
+    try:
+        with open(path, "ab") as file:  # noqa: PTH123 -- the name is the runner's, not ours to normalise
+            file.write(content)
+    except OSError as error:
+        raise OutputError.not_writable(path, error.strerror or str(error)) from error

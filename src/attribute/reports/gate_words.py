@@ -1,0 +1,308 @@
+"""How the gate speaks: one sentence for each test, and what usually stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from itertools import groupby
+
+from attribute.gate.coverage import CoverageReport, CoverageTest
+from attribute.gate.expect import LeftOut
+from attribute.gate.limits import Limit, LimitTest, NoData, Of
+from attribute.gate.result import GateResult, Outcome, Why
+from attribute.gate.settings import Check, GateSettings, Kind, Level, State
+from attribute.gate.shape import Shape, Signature
+from attribute.gate.spike import NEW_FUNCTIONS, SpikeTest
+from attribute.reports.wording import count, percent, plural, stamp
+
+__all__ = ["Name", "Phrase", "baseline_phrase", "details_of", "notes_of", "sentence_of", "title_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A piece of text that came from a log, a file name or a configuration."""
+
+    text: str
+
+
+Phrase = tuple[str | Name, ...]
+
+_SETTINGS = GateSettings()
+_SHAPES = {
+    Shape.LOST_EVIDENCE: "healthy requests lost their evidence too: the instrumentation regressed, "
+    "look at what was deployed",
+    Shape.NO_ANSWER_MANY: "many functions answer 5xx and saw no answer: the vendor times out or resets connections, "
+    "and the logger does not say so (`upstream_status` should be `timeout`)",
+    Shape.NO_ANSWER_ONE: "one or two functions answer 5xx and saw no answer: they fail before or during their call",
+    Shape.CLIENTS: "answers 4xx before any upstream call: client traffic (unauthenticated, malformed, a scanner)",
+    Shape.MIXED: "no single pattern: see the reasons",
+}
+
+
+def window(hours: int | None) -> str:
+    """Return a window in words."""
+    if hours is None:
+        return "everything read"
+    return f"last {hours} h" if hours < 48 or hours % 24 else f"last {hours // 24} d"
+
+
+def whose(function: str | None) -> Phrase:
+    """Return whose requests are meant."""
+    if function is None:
+        return ("all functions",)
+    return (function.strip("()"),) if function == NEW_FUNCTIONS else ("`", Name(function), "`")
+
+
+def title_of(outcome: Outcome) -> Phrase:
+    """Return a few words on a line: what it is about, for headlines."""
+    if outcome.state is State.INCONCLUSIVE and outcome.limit is None and outcome.why is not None:
+        return (_WHY_SHORT[outcome.why],)
+    if outcome.spike is not None:
+        word = "UNKNOWN" if outcome.spike.kind is Kind.UNEXPLAINED else "refused requests"
+        kind = "spike of " if outcome.state is State.FAIL else "no spike of "
+        return (f"{kind}{word}, ", *whose(outcome.spike.function), f", {window(outcome.spike.hours)}")
+    if outcome.coverage is not None:
+        return ("evidence lost, ", *whose(outcome.coverage.function), f", {window(outcome.coverage.hours)}")
+    if outcome.coverage_report is not None:
+        return ("evidence coverage",)
+    assert outcome.limit is not None
+    limit = outcome.limit.limit
+    state = {State.FAIL: "limit exceeded", State.PASS: "limit kept", State.INCONCLUSIVE: "limit not judged"}
+    return (f"{state[outcome.state]}: ", Name(limit.name))
+
+
+_WHY_SHORT = {
+    Why.NO_REQUESTS: "no requests in the logs",
+    Why.STALE: "no recent requests",
+    Why.REJECTS: "too many rejected lines",
+    Why.NO_BASELINE: "no baseline",
+    Why.OTHER_RULES: "a baseline of other rules",
+    Why.TOO_FEW: "too few requests",
+    Why.INCOMPLETE: "a file was read only in part",
+}
+
+
+def sentence_of(outcome: Outcome, result: GateResult, zone: tzinfo) -> Phrase:
+    """Return a line in words: what was counted, what is usual, what would have failed."""
+    if outcome.spike is not None and outcome.why is not Why.STALE:
+        return _spike_sentence(outcome.spike, outcome)
+    if outcome.coverage is not None:
+        return _coverage_sentence(outcome.coverage)
+    if outcome.limit is not None:
+        return _limit_sentence(outcome.limit)
+    if outcome.coverage_report is not None and outcome.why in {None, Why.TOO_FEW}:
+        return _report_sentence(outcome.coverage_report, judged=outcome.why is None)
+    assert outcome.why is not None
+    return (_why_sentence(outcome, result, zone),)
+
+
+def _why_sentence(outcome: Outcome, result: GateResult, zone: tzinfo) -> str:
+    numbers = result.numbers
+    part = {"unknown-spike": "spikes: ", "coverage": "evidence coverage: "}.get(outcome.id.partition("/")[0], "")
+    sentences = {
+        Why.NO_REQUESTS: f"there are no requests in the logs ({plural(numbers.rejected, 'rejected line')})",
+        Why.REJECTS: f"{plural(numbers.rejected, 'line')} rejected against {plural(numbers.requests, 'request')} read",
+        Why.INCOMPLETE: "a file could only be read in part, and `--strict` was asked for",
+        Why.OTHER_RULES: "the baseline holds verdicts of other rules or thresholds, which cannot be compared: "
+        "build it anew",
+        Why.STALE: _stale(outcome, result, zone),
+        Why.NO_BASELINE: _no_baseline(outcome, result),
+    }
+    assert outcome.why is not None
+    return part + sentences[outcome.why]
+
+
+def _stale(outcome: Outcome, result: GateResult, zone: tzinfo) -> str:
+    at = result.numbers.newest_at
+    newest = "none is older" if at is None else f"the newest is of {stamp(at, zone)}"
+    hours = outcome.spike.hours if outcome.spike is not None else 24
+    return f"no requests in the {window(hours)}; {newest}. Are these the logs of now? `--now` judges as of then"
+
+
+def _no_baseline(outcome: Outcome, result: GateResult) -> str:
+    use = result.baseline
+    where = f"{'the baseline has' if use.of_file else 'the logs hold'} {plural(use.available_days, 'day')}"
+    if outcome.check is Check.COVERAGE:
+        return f"nothing says what is usual: {where} before the window"
+    return (
+        f"no baseline: {where} before the window, {_SETTINGS.min_baseline_days} are needed; "
+        "only coverage and limits were judged"
+    )
+
+
+def _spike_sentence(test: SpikeTest, outcome: Outcome) -> Phrase:
+    refused = test.kind is Kind.REFUSED
+    what = "UNKNOWN 4xx before any upstream call" if refused else "UNKNOWN"
+    cut = f" ({count(test.unknown)} before bursts were cut)" if test.unknown != test.counted else ""
+    share = f" ({percent(test.counted / test.incident)})" if test.incident else ""
+    begin: Phrase = (
+        f"{window(test.hours)}, ",
+        *whose(test.function),
+        (
+            f": {count(test.counted)} of {count(test.incident)} incident requests {what}{share}{cut}"
+            f", expected {percent(test.expected_share)}"
+        ),
+    )
+    if outcome.state is State.FAIL:
+        rule = (
+            "1.5 times"
+            if test.allowed_share > test.expected_share + _SETTINGS.share_excess + 1e-12
+            else "5 points over"
+        )
+        rule = "at most" if test.allowed_share >= _SETTINGS.max_allowed else rule
+        still = "" if test.still_there is None else f", and it is still there in the last {_quarter(test.hours)}"
+        return (
+            *begin,
+            (
+                f", allowed {percent(test.allowed_share)} ({rule} what is usual; of all requests "
+                f"{percent(test.allowed_requests_share)}); {_or_more(test.needed, 'were enough to fail')}; "
+                f"adjusted p {test.p_value:.1e}; in {plural(test.slots, 'ten-minute slot')}{still}"
+            ),
+        )
+    if test.needed is not None:
+        return (*begin, f"; {_or_more(test.needed, 'would have failed')}")
+    if outcome.negligible:
+        return (
+            *begin,
+            f"; so few of {plural(test.requests, 'request')} failed that they are no spike whatever they are",
+        )
+    more = "no number would" if test.least_incident is None else f"{count(test.least_incident)} would"
+    return (*begin, f"; too few to judge: not even all of them UNKNOWN would have stood out, {more}")
+
+
+def _quarter(hours: int) -> str:
+    return f"{hours // 4} h"
+
+
+def _or_more(needed: int | None, verb: str) -> str:
+    return "" if needed is None else f"{count(needed)} or more {verb}"
+
+
+def _coverage_sentence(test: CoverageTest) -> Phrase:
+    return (
+        f"{window(test.hours)}, ",
+        *whose(test.function),
+        (
+            f": {count(test.blind)} of {count(test.healthy)} healthy requests have no `upstream_status` "
+            f"({percent(test.blind / test.healthy)}), usual {percent(test.expected_share)}, allowed "
+            f"{percent(test.allowed_share)}; {_or_more(test.needed, 'were enough to fail')}; p {test.p_value:.1e}. "
+            "The next failure there will be UNKNOWN"
+        ),
+    )
+
+
+def _report_sentence(report: CoverageReport, *, judged: bool) -> Phrase:
+    if not report.asked:
+        return ("evidence coverage: no function usually carries an `upstream_status`, so none can be lost",)
+    if not judged:
+        return (
+            (
+                f"evidence coverage: none of {plural(len(report.asked), 'function')} that usually carry an "
+                "`upstream_status` had enough healthy requests to judge"
+            ),
+        )
+    return (
+        (
+            f"evidence coverage: {count(report.blind)} of {count(report.healthy)} healthy requests have no "
+            f"`upstream_status`, as is usual; {len(report.tested)} of {plural(len(report.asked), 'function')} judged"
+        ),
+    )
+
+
+def _limit_sentence(test: LimitTest) -> Phrase:
+    limit = test.limit
+    begin: Phrase = (f"{window(limit.over_hours)}, ", *whose(limit.function), f": {count(test.part)}")
+    whole = "requests" if limit.of is Of.REQUESTS else "incident requests"
+    about = _about(limit)
+    if limit.max_count is not None:
+        return (*begin, f" {about}, at most {count(limit.max_count)} allowed")
+    assert limit.max_share is not None
+    share = f" ({percent(test.part / test.whole)})" if test.whole else ""
+    said: Phrase = (
+        *begin, f" of {count(test.whole)} {whole} {about}{share}, at most {percent(limit.max_share)} allowed",
+    )  # fmt: skip
+    if test.state is not State.INCONCLUSIVE:
+        few = test.whole < limit.min_requests
+        return (*said, f"; so few of {plural(test.requests, 'request')} that they do not matter") if few else said
+    then = {
+        NoData.INCONCLUSIVE: "",
+        NoData.FAIL: ", which fails the gate (`on_no_data`)",
+        NoData.WARN: ", which only warns (`on_no_data`)",
+        NoData.PASS: ", which passes (`on_no_data`)",
+    }[limit.on_no_data]
+    return (*said, f"; too few to judge, {count(limit.min_requests)} are needed{then}")
+
+
+def _about(limit: Limit) -> str:
+    parts = [] if limit.class_ is None else [str(limit.class_)]
+    if limit.reason is not None:
+        parts.append(f"`{limit.reason}`")
+    return " ".join(parts) or "failing or slow"
+
+
+def details_of(outcome: Outcome) -> tuple[Phrase, ...]:
+    """Return what else a failing line has to say: its shape and its most frequent signatures."""
+    details: list[Phrase] = []
+    if outcome.shape is not None:
+        details.append((_SHAPES[outcome.shape],))
+    details += [_signature(one) for one in outcome.signatures]
+    if outcome.state is State.FAIL and outcome.level is Level.WARNING:
+        details.append(("a warning: it does not fail the gate",))
+    return tuple(details)
+
+
+def _signature(one: Signature) -> Phrase:
+    code: Phrase = ("no error code",) if one.error_code is None else ("error code `", Name(one.error_code), "`")
+    status = "no status" if one.status is None else f"status {one.status}"
+    return (f"{count(one.requests)} x `", Name(one.function), f"`, {status}, ", *code, f", {one.reason}")
+
+
+def baseline_phrase(result: GateResult, name: str | None) -> Phrase:
+    """Return what was compared with."""
+    use = result.baseline
+    source: Phrase = ("the earlier part of the same logs",) if name is None else ("`", Name(name), "`")
+    if not result.asked_baseline:
+        return ("not asked for",)
+    if not use.days:
+        return ("none (", *source, f": {plural(use.available_days, 'day')} before the window)")
+    return (
+        f"{plural(use.days, 'day')}, {use.first_day} to {use.last_day}, from ",
+        *source,
+        *_left_out(use.left_out),
+    )
+
+
+def _left_out(left_out: Sequence[LeftOut]) -> Phrase:
+    if not left_out:
+        return ("; no day left out",)
+    pieces: list[str | Name] = ["; left out, because they would have failed: "]
+    by_day = [(day, list(ones)) for day, ones in groupby(left_out, key=lambda one: one.day)]
+    for number, (day, ones) in enumerate(by_day[:10]):
+        pieces.append(f"{', ' if number else ''}{day} (")
+        for place, one in enumerate(ones[:3]):
+            pieces.append(", " if place else "")
+            pieces += [one.check, " of "]
+            pieces += ["all"] if one.function is None else ["`", Name(one.function), "`"]
+        pieces.append(f" and {len(ones) - 3} more)" if len(ones) > 3 else ")")
+    if len(by_day) > 10:
+        pieces.append(f" and {len(by_day) - 10} more days")
+    return tuple(pieces)
+
+
+def notes_of(result: GateResult, zone: tzinfo) -> tuple[Phrase, ...]:
+    """Return what a reader should also know of the input and the baseline."""
+    numbers, use = result.numbers, result.baseline
+    notes: list[Phrase] = []
+    if numbers.untimed:
+        notes.append((f"{plural(numbers.untimed, 'request')} without a time: only limits over everything count them",))
+    if numbers.later:
+        notes.append((f"{plural(numbers.later, 'request')} after {stamp(result.now, zone)} not judged",))
+    if numbers.rejected:
+        notes.append((f"{plural(numbers.rejected, 'line')} rejected",))
+    if use.windows and len(use.windows) < len(_SETTINGS.spike_hours):
+        missing = ", ".join(window(hours) for hours in _SETTINGS.spike_hours if hours not in use.windows)
+        notes.append((f"not looked at, as too few days of baseline lie before: {missing}",))
+    if use.of_file and use.days_old is not None and use.days_old > 30:
+        notes.append((f"the baseline ends {use.days_old} days before now: build it anew",))
+    return tuple(notes)
