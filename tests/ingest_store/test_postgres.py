@@ -11,8 +11,13 @@ import psycopg
 import pytest
 
 from attribute.ingest.model import CommitInDoubt, StoreError, StoreUnavailable
+from attribute.ingest.plans.apply import apply
+from attribute.ingest.plans.make import plan_schema
+from attribute.ingest.plans.rollback import rollback
+from attribute.ingest.stores import migrations
 from attribute.ingest.stores.errors import StoreNotOpenedError
 from attribute.ingest.stores.interface import StoreOptions
+from attribute.ingest.stores.migrations import Migration
 from attribute.ingest.stores.opening import open_store
 from attribute.ingest.stores.postgres import PostgresStore
 from attribute.ingest.verify import verify
@@ -123,6 +128,29 @@ def test_address_of_postgres_opens_postgres(own_dsn: str) -> None:
     store = open_store(StoreOptions(url=url), serving=True)
     assert store.stats().kind == "postgres"
     store.close()
+
+
+def test_database_behind_its_release_is_migrated_by_a_plan_alone(own_dsn: str) -> None:
+    """As for a file: a step that fails leaves nothing, one that works is noted with it."""
+    with opened(own_dsn):
+        pass
+    first = migrations.shipped("postgres")
+    text = "CREATE TABLE extra (x int); INSERT INTO extra VALUES (1);"
+    for more, works in (("INSERT INTO nowhere VALUES (1);", False), ("", True)):
+        step = Migration(number=len(first) + 1, name="more", text=text + more, sha256="x" * 64)
+        with pytest.raises(StoreNotOpenedError, match="has schema version 1, this release needs 2"):
+            PostgresStore(own_dsn, steps=(*first, step))
+        store = PostgresStore(own_dsn, steps=(*first, step), migrate=True)
+        plan = plan_schema(store, reason=f"works: {works}", now_us=NOW_US)
+        if works:
+            apply(store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US)
+            assert (store.schema_version(), store.missing_steps()) == (2, ())
+        else:
+            with pytest.raises(psycopg.errors.UndefinedTable):
+                apply(store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US)
+            rollback(store, 1, now_us=NOW_US)
+            assert store.schema_version() == 1
+        store.close()
 
 
 # --- a commit in doubt ------------------------------------------------------------------------------------------------

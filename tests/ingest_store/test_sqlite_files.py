@@ -12,12 +12,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from attribute.ingest.model import StoreBusy, StoreFull
+from attribute.ingest.model import Delivery, StoreBroken, StoreBusy, StoreError, StoreFull, StoreUnavailable
 from attribute.ingest.plans.apply import apply
 from attribute.ingest.plans.make import plan_schema
 from attribute.ingest.stores import migrations
 from attribute.ingest.stores.errors import StoreNotOpenedError
 from attribute.ingest.stores.interface import StoreOptions
+from attribute.ingest.stores.ledger import accept
 from attribute.ingest.stores.migrations import Migration
 from attribute.ingest.stores.opening import open_store
 from attribute.ingest.stores.relational import RelationalStore
@@ -307,6 +308,45 @@ def test_lock_held_by_somebody_else_is_waited_for_and_then_busy(tmp_path: Path) 
         assert total_of(store) == 1
     finally:
         store.close()
+
+
+FAILURES = [
+    (sqlite3.SQLITE_BUSY, StoreBusy, 503, True),
+    (sqlite3.SQLITE_LOCKED, StoreBusy, 503, True),
+    (sqlite3.SQLITE_FULL, StoreFull, 507, True),
+    (sqlite3.SQLITE_IOERR_WRITE, StoreUnavailable, 500, True),
+    (sqlite3.SQLITE_IOERR_FSYNC, StoreBroken, 500, False),
+    (sqlite3.SQLITE_CORRUPT, StoreBroken, 500, False),
+]
+
+
+@pytest.mark.parametrize(("code", "kind", "status", "goes_on"), FAILURES)
+def test_failure_of_the_file_has_its_name_and_leaves_nothing(
+    tmp_path: Path, code: int, kind: type[StoreError], status: int, goes_on: bool
+) -> None:
+    """After a failed synchronisation or found damage nobody knows what is on the disk: no more writes."""
+
+    error = sqlite3.OperationalError("failed")
+    error.sqlite_errorcode = code
+
+    def fail(store: RelationalStore, sent: Delivery) -> None:
+        with store.writing() as tx:
+            accept(tx, sent)
+            raise error
+
+    with sqlite_store(tmp_path) as store:
+        sender = client(store)
+        sender.send([bucket(1)])
+        sent = sender.delivery([bucket(2)])
+        with pytest.raises(kind) as failed:
+            fail(store, sent)
+        assert failed.value.upstream.status == status
+        assert total_of(store) == 1
+        if goes_on:
+            store.write(sent)
+        else:
+            with pytest.raises(StoreBroken):
+                store.write(sent)
 
 
 # --- schema steps -----------------------------------------------------------------------------------------------------
