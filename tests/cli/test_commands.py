@@ -18,6 +18,7 @@ from attribute.cli.group import LazyGroup
 from attribute.cli.group import attribute as group
 from attribute.cli.main import run
 from tests.cli.conftest import CommandLine, process, record
+from tests.reports.hostile import acts
 
 HEAVY = ("polars", "jinja2", "rich", "starlette")
 
@@ -153,6 +154,43 @@ def test_no_path_on_a_terminal_gives_short_help_at_once(home: Path) -> None:
     assert done.returncode == 2
     assert b"attribute logs/" in done.stderr
     assert done.stdout == b""
+
+
+@pytest.mark.parametrize("arguments", [("--since", "1h"), ("explain", "vendor"), ("calibrate",)])
+def test_no_path_with_options_on_a_terminal_does_not_wait_either(arguments: tuple[str, ...], home: Path) -> None:
+    """Options alone are no input: it says so instead of sitting there."""
+    done = process(*arguments, cwd=home, stdin=None)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"no path is given and nothing is piped in" in done.stderr
+
+
+def test_closed_stdout_is_an_error_and_closed_stderr_is_not(home: Path, logs: Path) -> None:
+    """A result that has nowhere to go is no success; words that nobody hears are no failure."""
+    command = f"{sys.executable} -m attribute logs -o"
+    done = subprocess.run(["bash", "-c", f"{command} json >&-"], cwd=home, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "attribute: error: `stdout` cannot be written: Bad file descriptor\n")
+    for closing in (">&-", "2>&-"):
+        assert subprocess.run(["bash", "-c", f"{command} json:r.json {closing}"], cwd=home, check=False).returncode == 0
+        assert json.loads((home / "r.json").read_text())["requests"]["total"] == 300
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.log", b"\x1b[2J.log", "\u202e.log".encode()])
+def test_path_of_any_bytes_is_read_and_shown_escaped(name: bytes, home: Path) -> None:
+    """A file's name is bytes: it is read, and what is printed of it acts on nothing."""
+    path = os.fsencode(home) + b"/" + name
+    with open(path, "wb") as file:  # noqa: PTH123 -- a name of any bytes
+        file.write("\n".join(record(number, status=500) for number in range(30)).encode() + b"\n{")
+    for form in ("text", "plain", "json"):
+        done = subprocess.run(
+            [sys.executable, "-m", "attribute", name, "-o", form], cwd=home, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert acts(done.stdout.decode(), allowed="\n\t") == []
+    missing = subprocess.run(
+        [sys.executable, "-m", "attribute", b"no" + name], cwd=home, capture_output=True, check=False
+    )
+    assert missing.returncode == 2
+    assert acts(missing.stderr.decode()) == []
 
 
 def test_no_path_with_a_pipe_reads_it(home: Path) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import stat
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from attribute import __version__
 from attribute.cli.commands import COMMANDS, DEFAULT, Entry
+from attribute.cli.streams import stdin_is_fed
 
 __all__ = ["LazyGroup", "attribute"]
 
@@ -81,7 +79,7 @@ class LazyGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command in front, unless a command or an option of the group comes first."""
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
-        if not args and not ctx.resilient_parsing and not _stdin_is_fed():
+        if not args and not ctx.resilient_parsing and not stdin_is_fed():
             click.echo(SHORT_HELP, err=True, nl=False)
             ctx.exit(2)
         if (args and args[0] not in self.table and args[0] not in own) or (not args and not ctx.resilient_parsing):
@@ -116,15 +114,6 @@ class LazyGroup(click.Group):
             for name, entry in self.table.items()
             if name.startswith(incomplete)
         ]
-
-
-def _stdin_is_fed() -> bool:
-    """Whether stdin is a pipe, a socket or a file: something that somebody fed to us on purpose."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (OSError, ValueError, AttributeError):  # closed, or replaced by something that is no file
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
 attribute = LazyGroup(

@@ -8,7 +8,6 @@ A closed pipe is quiet.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -18,6 +17,7 @@ import click
 from attribute.cli.crash import save_traceback
 from attribute.cli.group import LazyGroup, attribute
 from attribute.cli.signals import ending_on_signals
+from attribute.cli.streams import forget_stdout, open_missing_streams, settle_stdout
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import terminal
 
@@ -39,6 +39,7 @@ def run(arguments: Sequence[str], *, group: LazyGroup = attribute) -> int:
     Returns:
         The exit code. Every error that the user can mend was shown on stderr as one line and a hint.
     """
+    open_missing_streams()
     with ending_on_signals() as ending:
         try:
             code = group.main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
@@ -46,9 +47,8 @@ def run(arguments: Sequence[str], *, group: LazyGroup = attribute) -> int:
         except SystemExit:  # completion ends this way, after its work
             raise
         except BaseException as error:  # noqa: BLE001 -- the one place where a bug of ours meets its user: saved and named, never hidden
-            if ending.exit_code is not None:
-                return ending.exit_code
-            return _explain(error)
+            code = _explain(error) if ending.exit_code is None else ending.exit_code
+            settle_stdout()
     return code if isinstance(code, int) else 0
 
 
@@ -68,7 +68,7 @@ def _explain(error: BaseException) -> int:
         case click.Abort() | KeyboardInterrupt():
             code = INTERRUPTED
         case BrokenPipeError():
-            _forget_stdout()
+            forget_stdout()
             code = 0
         case _:
             place = save_traceback(error)
@@ -83,16 +83,8 @@ def _flush() -> None:
     except BrokenPipeError:
         raise
     except OSError as error:  # the disk behind a redirection is full
-        _forget_stdout()
+        forget_stdout()
         raise AttributionError(f"the result could not be written: {error.strerror}") from error
-
-
-def _forget_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush finds no closed pipe."""
-    with contextlib.suppress(OSError, ValueError):
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stdout.fileno())
-        os.close(nothing)
 
 
 def _complain(message: str, hint: str | None) -> None:

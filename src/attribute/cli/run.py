@@ -21,6 +21,7 @@ from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import Output, check_outputs, replacing, write_output
 from attribute.cli.progress import progress_line
 from attribute.cli.settings import LIMIT_KEYS
+from attribute.cli.streams import stdin_is_fed
 from attribute.cli.style import style_of
 from attribute.engines.analysis import Analysis, AnalysisOptions, Progress, RejectedAt, Window
 from attribute.engines.local import analyse
@@ -60,6 +61,11 @@ class UsageError(AttributionError):
     def window_empty(cls, since: datetime, until: datetime) -> Self:
         """Return the error of a window that ends before it starts."""
         return cls(f"`--until` ({until:%Y-%m-%dT%H:%M:%SZ}) is not after `--since` ({since:%Y-%m-%dT%H:%M:%SZ})")
+
+    @classmethod
+    def nothing_to_read(cls) -> Self:
+        """Return the error of a run without a path on a terminal."""
+        return cls("no path is given and nothing is piped in", hint="name a file or a folder, or `-` to type records")
 
     @classmethod
     def no_such_path(cls, path: str) -> Self:
@@ -151,6 +157,8 @@ def prepare(flags: AnalysisFlags) -> Job:
     zone = parse_zone(config.text("tz") or "UTC")
     clock = datetime.now(UTC)
     now = clock if flags.now is None else resolve(flags.now, now=clock, zone=zone, side="since").at
+    if not flags.paths and not stdin_is_fed():
+        raise UsageError.nothing_to_read()
     paths = flags.paths or ("-",)
     for path in paths:
         if path != "-" and not os.path.lexists(path) and not re.search(r"[*?\[]", path):

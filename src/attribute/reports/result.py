@@ -14,6 +14,7 @@ from attribute import __version__
 from attribute.engines.analysis import Analysis, Window
 from attribute.incidents.model import Incident
 from attribute.reports.decide import Facts, decide
+from attribute.reports.escape import visible
 from attribute.reports.evidence import (
     class_rows,
     code_rows,
@@ -274,8 +275,8 @@ def _next(verdict: Verdict, incidents: Sequence[IncidentRow], asked: Asked) -> t
     """Return commands that a shell takes as they stand, only such as there are."""
     paths = [path if not path.startswith("-") or path == "-" else f"./{path}" for path in asked.paths]
     typed = " ".join(shlex.quote(path) for path in paths)
-    if not typed or "-" in asked.paths:
-        return ()  # what came through a pipe is gone
+    if not typed or "-" in asked.paths or visible(typed) != typed:
+        return ()  # what came through a pipe is gone, and what cannot be shown cannot be pasted
     commands = []
     since = verdict.since_at
     window = ""

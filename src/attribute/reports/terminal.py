@@ -60,7 +60,7 @@ def _screen(result: Result, paint: Paint) -> Iterator[str]:
 
 
 def _header(result: Result, paint: Paint) -> str:
-    """Return the most telling first line that fits: what was read, and over which time in both zones."""
+    """Return the most telling first line that fits: what was read, and the window, or the records' time, in two zones."""
     account, zone = result.account, result.zone
     paths = [paint.text("standard input" if path == "-" else path, 30) for path in result.paths]
     what = ", ".join(paths[:2]) + (f" and {len(paths) - 2} more" if len(paths) > 2 else "")
@@ -68,12 +68,12 @@ def _header(result: Result, paint: Paint) -> str:
     files = "" if result.paths == ("-",) else plural(account.files, "file")
     source = [f"{what} {files}".strip()]
     tails: list[list[str]] = [[]]
-    if account.first_at is not None and account.last_at is not None:
-        local = period(account.first_at, account.last_at, zone)
-        both = f"{local} ({period(account.first_at, account.last_at, UTC, dated=False)})"
-        if zone_name(account.last_at, zone) == "UTC":
-            both = local
-        tails = [[both, span(account.last_at - account.first_at)], [both], [local]]
+    start = account.first_at if result.window.since_at is None else result.window.since_at
+    end = account.last_at if result.window.until_at is None else result.window.until_at
+    if start is not None and end is not None and start <= end:
+        local = period(start, end, zone)
+        both = local if zone_name(end, zone) == "UTC" else f"{local} ({period(start, end, UTC, dated=False)})"
+        tails = [[both, span(end - start)], [both], [local]]
     for head in ([*tool, *source], source, [f"{count(account.files)} files"], []):
         for tail in tails:
             line = " \u00b7 ".join([*head, *tail])

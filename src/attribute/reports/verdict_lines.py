@@ -56,15 +56,14 @@ def write(result: Result, style: Style) -> Iterator[bytes]:
         .alias("upstream_word"),
     )
     for batch in rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
-        yield b"".join(_line(row) for row in batch.iter_rows(named=True))
+        yield json_bytes(b"".join([_line(row) for row in batch.to_dicts()]))
+
+
+# orjson writes a datetime without a zone as RFC 3339 with Z: fractions only where there are any.
+_OPTIONS: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 
 
 def _line(row: dict[str, object]) -> bytes:
     number, word = row.pop("upstream_number"), row.pop("upstream_word")
     row["upstream_status"] = word if number is None else number
-    # orjson writes a datetime without a zone as RFC 3339 with Z: fractions only where there are any.
-    line = orjson.dumps(
-        {key: row[key] for key in KEYS},
-        option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z,
-    )
-    return json_bytes(line)
+    return orjson.dumps({key: row[key] for key in KEYS}, option=_OPTIONS)
