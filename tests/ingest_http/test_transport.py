@@ -246,12 +246,12 @@ def test_expect_continue_is_answered_only_to_holders_of_a_token(live: Live) -> N
     assert kept_out.startswith(b"HTTP/1.1 401 ")
 
 
-def test_connections_beyond_the_cap_are_closed_and_good_clients_served(live: Live) -> None:
-    """Hundreds of idle sockets cost a slot each until their deadline; the rest are closed at once."""
+def test_good_client_gets_in_however_many_hold_a_connection_open(live: Live) -> None:
+    """For one connection too many the one goes that kept us waiting longest; who asks at once is answered at once."""
     idle = [live.connect() for _ in range(200)]
     try:
-        assert _until(lambda: 'reason="too-many-connections"} 0' not in _metrics(live))
-        assert _until(lambda: _healthy(live))
+        assert all(_healthy(live) for _ in range(20))
+        assert 'reason="too-many-connections"} 0' not in _metrics(live)
     finally:
         for peer in idle:
             peer.close()

@@ -72,7 +72,9 @@ def _store_option(function: Function) -> Function:
 @click.option(
     "--retry-after", type=click.IntRange(1, 3600), default=1, show_default=True, help="Seconds, told with 429."
 )
-@click.option("--connections", type=click.IntRange(1, 10_000), default=128, show_default=True, help="Then cut off.")
+@click.option(
+    "--connections", type=click.IntRange(1, 10_000), default=128, show_default=True, help="Then the idlest goes."
+)
 @click.option("--past-days", type=click.IntRange(1, 36_500), default=800, show_default=True, help="Oldest hour_start.")
 @click.option("--clock-skew", type=click.IntRange(0, 86_400), default=300, show_default=True, help="Seconds ahead.")
 @click.option("--read-days", type=click.IntRange(1, 5000), default=800, show_default=True, help="Longest range read.")

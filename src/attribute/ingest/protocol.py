@@ -30,7 +30,7 @@ class Limits:
     What a peer may cost before it has shown a token.
 
     Attributes:
-        connections: open at one time; one more is closed at once.
+        connections: open at one time; for one more, the one goes that has kept us waiting longest.
         head_s: from a message's first byte, or from the connection's start, to the end of its head.
         message_s: from a message's first byte to its last.
         idle_s: between two messages of one connection.
@@ -88,16 +88,28 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._fed_bytes = 0
+        self._began_at = 0.0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the peer, and not we, has to do something next."""
+        return self._phase is not _Phase.BUSY and not self.transport.is_closing()
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
-        """Take a connection, or close it where there are too many."""
+        """
+        Take a connection; where there are too many, the one goes that has kept us waiting longest.
+
+        A peer that sends its request at once gets in, however many others only hold a connection open. Those that are
+        being answered stay.
+        """
         super().connection_made(transport)
-        if len(self.connections) > self._limits.connections:
-            self._drop(Dropped.TOO_MANY_CONNECTIONS)
-            return
+        self._began_at = self.loop.time()
         self._arm(self._limits.head_s)
+        if len(self.connections) > self._limits.connections:
+            waiting = [one for one in self.connections if isinstance(one, BoundedProtocol) and one.is_waiting]
+            min(waiting, key=lambda one: one._began_at)._drop(Dropped.TOO_MANY_CONNECTIONS)  # noqa: SLF001 -- one of us
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -202,6 +214,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _idle(self) -> None:
         self._phase = _Phase.IDLE
+        self._began_at = self.loop.time()
         self._arm(self._limits.idle_s)
 
     def _arm(self, seconds: float) -> None:
