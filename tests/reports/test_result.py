@@ -148,6 +148,17 @@ def test_confidence_names_what_would_raise_it() -> None:
     assert confidence.raised_by == "a clearer majority than 61.4 % of the requests"
 
 
+def test_confidence_of_unknown_names_an_unknown_reason() -> None:
+    """What would raise it is about what is not known, also where a known reason is the most frequent single one."""
+    rows = [request(n, n / 40, fields=VENDOR_DOWN) for n in range(40)]
+    for place, upstream in enumerate((None, -1, 302)):
+        fields = {**NO_EVIDENCE, "upstream_status": upstream}
+        rows += [request(100 * place + 100 + n, n / 40, fields=fields) for n in range(30)]
+    verdict = result_of(rows).verdict
+    assert verdict.state is State.UNKNOWN
+    assert verdict.confidence.raised_by == "fewer requests with upstream-status-inconclusive: now 30 of 130 (23.1 %)"
+
+
 def test_no_problem_with_a_shown_incident_is_none() -> None:
     """A short, sharp incident in a long log is a problem, however small its share of the whole."""
     rows = [request(n, n / 40) for n in range(2000)]

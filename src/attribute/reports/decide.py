@@ -209,7 +209,7 @@ def _confidence(top: ClassRow, facts: Facts, *, mixed: bool) -> Confidence:
     known = _lower_bound(max(incident - unknown - partial / 2, 0.0), incident)
     clear = 1.0 if mixed else 1.0 - _surely_below(top.requests, incident, MAJORITY)
     if top.class_ == Class.UNKNOWN and not mixed:
-        worst = facts.reasons[0]
+        worst = next(row for row in facts.reasons if row.class_ == Class.UNKNOWN)
         raised_by = f"fewer requests with {worst.reason}: now {of(worst.requests, incident)}"
         return Confidence(word="low", share=None, raised_by=raised_by)
     share = min(known, clear, CERTAIN)

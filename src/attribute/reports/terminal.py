@@ -60,7 +60,7 @@ def _screen(result: Result, paint: Paint) -> Iterator[str]:
 
 
 def _header(result: Result, paint: Paint) -> str:
-    """Return the most telling first line that fits: what was read, and the window, or the records' time, in two zones."""
+    """Return the fullest first line that fits: what was read, and its window, or its records' time, in two zones."""
     account, zone = result.account, result.zone
     paths = [paint.text("standard input" if path == "-" else path, 30) for path in result.paths]
     what = ", ".join(paths[:2]) + (f" and {len(paths) - 2} more" if len(paths) > 2 else "")
