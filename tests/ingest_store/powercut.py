@@ -17,7 +17,8 @@ from typing import Any, cast
 
 import apsw
 
-from attribute.ingest.stores.sqlite import SqliteStore, SqliteTransaction
+from attribute.ingest.stores.sqlite import SqliteStore
+from attribute.ingest.stores.sqlite_transaction import SqliteTransaction
 
 SECTOR = 512
 _NAMES = count(1)

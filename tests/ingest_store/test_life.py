@@ -145,6 +145,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.store.close()
+        self.stalled = []  # a request under way does not outlive its process
         self.store = SqliteStore(self.path)
         self.clients = [Client(self.store, each.device) for each in self.clients]
 

@@ -13,7 +13,8 @@ from attribute.ingest.model import Bucket, Delivery
 from attribute.ingest.stores import ledger, postgres
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.ledger import Accepted
-from attribute.ingest.stores.postgres import PostgresStore, PostgresTransaction
+from attribute.ingest.stores.postgres import PostgresStore
+from attribute.ingest.stores.postgres_transaction import PostgresTransaction
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.stores.transaction import Transaction

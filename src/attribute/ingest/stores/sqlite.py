@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, LifoQueue
@@ -18,16 +18,14 @@ from attribute.ingest.model import (
     Evidence,
     StoreBroken,
     StoreBusy,
-    StoreError,
-    StoreFull,
-    StoreUnavailable,
     Ticket,
 )
 from attribute.ingest.stores import access, migrations, sqlite_file
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.errors import StoreNotOpenedError
 from attribute.ingest.stores.relational import RelationalStore
-from attribute.ingest.stores.transaction import Row, Transaction, Value
+from attribute.ingest.stores.sqlite_transaction import SqliteTransaction, failure_of
+from attribute.ingest.stores.transaction import Transaction
 
 PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -42,12 +40,6 @@ PRAGMAS: Final = (
 
 SAFE_VERSION: Final = (3, 51, 3)
 READERS: Final = 8
-_FSYNC_FAILED: Final = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
-_PUT: Final = {
-    "batch": f"INSERT INTO temp.batch VALUES ({', '.join('?' * sql.BATCH_COLUMNS)})",  # noqa: S608 - question marks only
-    "touched": "INSERT INTO temp.touched VALUES (?, ?, ?, ?)",
-}
-_CLEAR: Final = {"batch": "DELETE FROM temp.batch", "touched": "DELETE FROM temp.touched"}
 
 
 def version_warning() -> str | None:
@@ -58,41 +50,6 @@ def version_warning() -> str | None:
         f"SQLite {sqlite3.sqlite_version} is older than 3.51.3: do not let other programs write to or checkpoint the "
         "database file while the service runs"
     )
-
-
-class SqliteTransaction:
-    """`attribute.ingest.stores.transaction.Transaction` on a connection whose transaction is open."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def rows(self, statement: str, /, **values: Value) -> list[Row]:
-        """Run a query."""
-        return self._connection.execute(statement, values).fetchall()
-
-    def stream(self, statement: str, /, **values: Value) -> Iterator[Row]:
-        """Run a query row by row."""
-        return iter(self._connection.execute(statement, values))
-
-    def run(self, statement: str, /, **values: Value) -> int:
-        """Run a change."""
-        return self._connection.execute(statement, values).rowcount
-
-    def fill(self, table: Literal["batch", "touched"], rows: Sequence[Row]) -> None:
-        """Replace what a staging table holds."""
-        self._connection.execute(_CLEAR[table])
-        if rows:
-            self._connection.executemany(_PUT[table], rows)
-
-    def lock_key(self, name: str) -> bool:  # noqa: ARG002 - the store keeps the keys in flight itself
-        """There is one writer at a time."""
-        return True
-
-    def lock_device(self, device_id: str) -> None:
-        """There is one writer at a time."""
-
-    def lock_groups(self) -> None:
-        """There is one writer at a time."""
 
 
 class SqliteStore(RelationalStore):
@@ -316,24 +273,11 @@ class SqliteStore(RelationalStore):
         try:
             yield
         except sqlite3.Error as error:
-            failure = self._failure(error, _since(started))
+            failure = failure_of(error, _since(started))
             if failure is None:
                 raise
+            self._broken = self._broken or isinstance(failure, StoreBroken)
             raise failure from error
-
-    def _failure(self, error: sqlite3.Error, latency_ms: float) -> StoreError | None:
-        code = getattr(error, "sqlite_errorcode", 0)
-        kind = code & 0xFF
-        if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreBusy("locked", Evidence(503, latency_ms))
-        if kind == sqlite3.SQLITE_FULL:
-            return StoreFull("disk full", Evidence(507, latency_ms))
-        if code in _FSYNC_FAILED or kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            self._broken = True
-            return StoreBroken("the database file can no longer be trusted", Evidence(500, latency_ms))
-        if kind in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM):
-            return StoreUnavailable("the database file cannot be read or written", Evidence(500, latency_ms))
-        return None
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 
