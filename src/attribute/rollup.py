@@ -8,15 +8,15 @@ logs can be read in any order, in pieces and in parallel. `merge` is associative
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 import polars as pl
 
-from attribute.buckets import bucket_bounds, bucket_expr, bucket_of, quantile
+from attribute.buckets import MAX_MS, bucket_bounds, bucket_expr, bucket_of, quantile
+from attribute.coded import Batch, Coded, Packing
 from attribute.frames import COUNTS, INSTANT, LATENCY
 from attribute.rules.words import NO_CLASS, Reason
 
@@ -30,6 +30,7 @@ __all__ = [
     "coarsen_latency",
     "compact",
     "count_healthy",
+    "count_some_healthy",
     "count_verdicts",
     "empty",
     "merge",
@@ -45,10 +46,17 @@ _MINUTE_US: Final = 60_000_000
 SLOT: Final = timedelta(minutes=10)
 """How wide the slots of `LATENCY` are where nobody asks for wider ones."""
 
-_COUNT_KEYS: Final = tuple(name for name in COUNTS if name != "requests")
-_LATENCY_KEYS: Final = tuple(name for name in LATENCY if name != "requests")
 _RECORD_KEYS: Final = ("function", "stage", "upstream", "status", "upstream_status", "error_code")
-_PACKED_LIMIT: Final = 2**62
+_UNKNOWN_BUCKET: Final = bucket_of(MAX_MS) + 1
+_BUCKETS: Final = pl.int_range(0, _UNKNOWN_BUCKET, dtype=pl.Int32, eager=True).extend_constant(None, 1)
+_LATENCY_OF: Final = {
+    "own": (pl.col("latency_ms") - pl.col("upstream_latency_ms")).clip(lower_bound=0),
+    "total": pl.col("latency_ms"),
+    "upstream": pl.col("upstream_latency_ms"),
+}
+_MEASURES: Final = pl.Series(list(_LATENCY_OF))
+_ALWAYS_LISTED: Final = 2**16
+_HEALTHY_REASONS: Final = pl.Series([Reason.OK.value, Reason.UPSTREAM_FAILURE_ABSORBED.value])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +90,6 @@ def count_healthy(records: pl.DataFrame, absorbed: pl.Expr, *, slot: timedelta =
     """
     Count ending records of requests that are neither failing nor slow.
 
-    A call has some ten milliseconds of its own, so pieces of a few hundred thousand records suit it best.
-
     Args:
         records: `RECORDS` columns, one row per request; other columns are ignored.
         absorbed: whether the upstream failed and the function answered well all the same; null counts as no.
@@ -92,14 +98,27 @@ def count_healthy(records: pl.DataFrame, absorbed: pl.Expr, *, slot: timedelta =
     Returns:
         Their rollup, of class `none` and reason `ok` or `upstream-failure-absorbed`.
     """
-    ok, was_absorbed = Reason.OK.value, Reason.UPSTREAM_FAILURE_ABSORBED.value
-    return _count(
-        records,
-        pl.when(absorbed).then(pl.lit(was_absorbed)).otherwise(pl.lit(ok)).alias("reason"),
-        keys=("reason",),
-        constants={"class": NO_CLASS, "rule": None},
-        slot=slot,
-    )
+    seen = records.select(absorbed.fill_null(value=False).alias("absorbed"))["absorbed"]
+    return merge([count_some_healthy(Batch.of(records), seen, slot=slot)])
+
+
+def count_some_healthy(
+    records: Batch, absorbed: pl.Series, *, keep: pl.Series | None = None, slot: timedelta = SLOT
+) -> Rollup:
+    """
+    Count healthy requests as `count_healthy` does, for `merge` alone.
+
+    Args:
+        records: `RECORDS` columns, one row per request.
+        absorbed: of each row, whether the upstream failed all the same; never null.
+        keep: which rows count; all where not given.
+        slot: as for `count_healthy`.
+
+    Returns:
+        Frames that are not canonical yet: a key may stand in several rows, in any order. `merge` puts that right.
+    """
+    reason = Coded(absorbed.cast(pl.UInt32), _HEALTHY_REASONS)
+    return _count(records, {**_unruled(records.height), "reason": reason}, keep=keep, slot=slot)
 
 
 def count_verdicts(verdicts: pl.DataFrame, *, slot: timedelta = SLOT) -> Rollup:
@@ -113,7 +132,8 @@ def count_verdicts(verdicts: pl.DataFrame, *, slot: timedelta = SLOT) -> Rollup:
     Returns:
         Their rollup.
     """
-    return _count(verdicts, keys=("class", "rule", "reason"), constants={}, slot=slot)
+    rows = Batch.of(verdicts)
+    return merge([_count(rows, {name: rows.coded(name) for name in ("class", "rule", "reason")}, keep=None, slot=slot)])
 
 
 def roll_up(*, verdicts: pl.DataFrame, healthy: pl.DataFrame) -> Rollup:
@@ -127,7 +147,8 @@ def roll_up(*, verdicts: pl.DataFrame, healthy: pl.DataFrame) -> Rollup:
     Returns:
         The rollup of both. The rollups of two disjoint logs add up (`merge`) to the rollup of both logs.
     """
-    calm = _count(healthy, keys=("reason",), constants={"class": NO_CLASS, "rule": None})
+    rows = Batch.of(healthy)
+    calm = _count(rows, {**_unruled(rows.height), "reason": rows.coded("reason")}, keep=None, slot=SLOT)
     return merge([count_verdicts(verdicts), calm])
 
 
@@ -136,11 +157,9 @@ def merge(rollups: Iterable[Rollup]) -> Rollup:
     parts = [part for part in rollups if part.counts.height or part.latency.height]
     if not parts:
         return empty()
-    if len(parts) == 1:
-        return parts[0]
     return Rollup(
-        _added([part.counts for part in parts], _COUNT_KEYS, COUNTS),
-        _added([part.latency for part in parts], _LATENCY_KEYS, LATENCY),
+        _added([part.counts for part in parts], COUNTS),
+        _added([part.latency for part in parts], LATENCY),
     )
 
 
@@ -155,11 +174,11 @@ def subtract(minuend: Rollup, subtrahend: Rollup) -> Rollup:
     """
     minus = pl.col("requests").neg()
     frames = []
-    for have, take, keys, schema in (
-        (minuend.counts, subtrahend.counts, _COUNT_KEYS, COUNTS),
-        (minuend.latency, subtrahend.latency, _LATENCY_KEYS, LATENCY),
+    for have, take, schema in (
+        (minuend.counts, subtrahend.counts, COUNTS),
+        (minuend.latency, subtrahend.latency, LATENCY),
     ):
-        left = _added([have, take.with_columns(minus)], keys, schema) if take.height else have
+        left = _added([have, take.with_columns(minus)], schema) if take.height else have
         if left.height and left.select(pl.col("requests").min()).item() < 0:
             raise ValueError("a rollup cannot give back requests that it never counted")
         frames.append(left.filter(pl.col("requests") != 0))
@@ -200,9 +219,9 @@ def compact(
             .then(pl.col(column))
             .otherwise(pl.lit(OTHER))
         )
-        counts = _added([counts.with_columns(renamed)], _COUNT_KEYS, COUNTS)
+        counts = _added([counts.with_columns(renamed)], COUNTS)
         if column in latency.columns:
-            latency = _added([latency.with_columns(renamed)], _LATENCY_KEYS, LATENCY)
+            latency = _added([latency.with_columns(renamed)], LATENCY)
     return Rollup(counts, latency)
 
 
@@ -218,66 +237,81 @@ def coarsen_latency(latency: pl.DataFrame, width: timedelta) -> pl.DataFrame:
     """
     width_us = _width_us(width)
     slot = (pl.col("slot").to_physical() // width_us * width_us).cast(INSTANT).alias("slot")
-    return _added([latency.with_columns(slot)], _LATENCY_KEYS, LATENCY)
+    return _added([latency.with_columns(slot)], LATENCY)
 
 
 # -- counting ----------------------------------------------------------------------------------------------------------
 
 
-def _count(
-    requests: pl.DataFrame,
-    *added: pl.Expr,
-    keys: Sequence[str],
-    constants: dict[str, str | None],
-    slot: timedelta = SLOT,
-) -> Rollup:
+def _count(requests: Batch, keys: Mapping[str, Coded], *, keep: pl.Series | None, slot: timedelta) -> Rollup:
+    """Count requests by *keys* (`class`, `rule`, `reason`) and what they say themselves; not canonical yet."""
     slot_us = _width_us(slot)
-    if requests.is_empty():
+    if not requests.height:
         return empty()
-    own = (pl.col("latency_ms") - pl.col("upstream_latency_ms")).clip(lower_bound=0)
-    count_keys = ("minute", *_RECORD_KEYS, *keys)
-    # Category sets of their own: the process-wide one would keep every name of a hostile log for ever.
-    coded = (
-        requests.lazy()
-        .with_columns(*added)
-        .select(
-            pl.col("at").to_physical().floordiv(_MINUTE_US).alias("minute"),
-            pl.col("at").to_physical().floordiv(slot_us).alias("slot"),
-            *(
-                pl.col(name).cast(pl.Categorical(pl.Categories.random())) if COUNTS[name] == pl.String else name
-                for name in (*_RECORD_KEYS, *keys)
-            ),
-            bucket_expr(pl.col("latency_ms")).alias("total"),
-            bucket_expr(pl.col("upstream_latency_ms")).alias("upstream bucket"),
-            bucket_expr(own).alias("own"),
-        )
-        .collect()
-    )
-    physical = coded.select(pl.all().to_physical().cast(pl.Int64))
-    ranges = dict(zip(coded.columns, zip(physical.min().row(0), physical.max().row(0), strict=True), strict=True))
-    counts = _tally(coded, count_keys, ranges).select(
-        (pl.col("minute") * _MINUTE_US).cast(INSTANT),
-        *(pl.col(name).cast(COUNTS[name]) for name in (*_RECORD_KEYS, *keys)),
-        *(pl.lit(value, pl.String).alias(name) for name, value in constants.items()),
-        "requests",
-    )
-    latency = [
-        _tally(coded, ("slot", "function", bucket), ranges, required=bucket).select(
-            (pl.col("slot") * slot_us).cast(INSTANT),
-            pl.col("function").cast(pl.String),
-            pl.lit(measure).alias("measure"),
-            pl.col(bucket).cast(pl.Int32).alias("bucket"),
-            "requests",
-        )
-        for measure, bucket in (("total", "total"), ("upstream", "upstream bucket"), ("own", "own"))
-    ]
-    frames = pl.collect_all(
+    counted = {**{name: requests.coded(name) for name in _RECORD_KEYS}, **keys}
+    rows = pl.DataFrame(
         [
-            counts.select(COUNTS.names()).sort(_COUNT_KEYS),
-            pl.concat(latency).sort(_LATENCY_KEYS),
+            *(column.codes.alias(name) for name, column in counted.items()),
+            requests.plain("at"),
+            *(requests.plain(name) for name in ("latency_ms", "upstream_latency_ms")),
         ]
     )
-    return Rollup(frames[0], frames[1])
+    minutes, slots = _Stretches.of(rows["at"], _MINUTE_US), _Stretches.of(rows["at"], slot_us)
+    by_key = Packing({"minute": minutes.values, **{name: column.values for name, column in counted.items()}})
+    by_bucket = Packing(
+        {"slot": slots.values, "function": counted["function"].values, "measure": _MEASURES, "bucket": _BUCKETS}
+    )
+    packed = rows.select(
+        by_key.pack({"minute": minutes.code(), **{name: pl.col(name) for name in counted}}).alias("key"),
+        *(
+            by_bucket.pack(
+                {
+                    "slot": slots.code(),
+                    "function": pl.col("function"),
+                    "measure": pl.lit(code, pl.UInt32),
+                    "bucket": bucket_expr(latency_ms).fill_null(_UNKNOWN_BUCKET).cast(pl.UInt32),
+                }
+            ).alias(measure)
+            for code, (measure, latency_ms) in enumerate(_LATENCY_OF.items())
+        ),
+    )
+    if keep is not None:
+        packed = packed.filter(keep)
+    latency = by_bucket.count(pl.concat([packed[measure] for measure in _LATENCY_OF], rechunk=True))
+    return Rollup(
+        by_key.count(packed["key"]).select(COUNTS.names()),
+        latency.filter(pl.col("bucket").is_not_null()).select(LATENCY.names()),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stretches:
+    """The stretches of time in which the instants of the column `at` lie, numbered."""
+
+    values: pl.Series
+    code: Callable[[], pl.Expr]
+
+    @classmethod
+    def of(cls, at: pl.Series, width_us: int) -> _Stretches:
+        """Number the stretches of *width_us*."""
+        first, last = (at.to_physical().min(), at.to_physical().max())
+        low, high = (
+            (first // width_us, last // width_us) if isinstance(first, int) and isinstance(last, int) else (0, -1)
+        )
+        place = pl.col("at").to_physical() // width_us
+        if high - low < max(_ALWAYS_LISTED, at.len()):
+            numbers = pl.int_range(low, high + 1, dtype=pl.Int64, eager=True)
+            code = place - low
+        else:  # few records over many years
+            numbers = (at.to_physical() // width_us).drop_nulls().unique().sort()
+            code = pl.when(place.is_not_null()).then(pl.lit(numbers).search_sorted(place))
+        values = (numbers * width_us).extend_constant(None, 1).cast(INSTANT)
+        return cls(values=values, code=lambda: code.fill_null(numbers.len()).cast(pl.UInt32))
+
+
+def _unruled(height: int) -> dict[str, Coded]:
+    kind = pl.String()
+    return {"class": Coded.constant(NO_CLASS, kind, height), "rule": Coded.constant(None, kind, height)}
 
 
 def _width_us(slot: timedelta) -> int:
@@ -286,44 +320,21 @@ def _width_us(slot: timedelta) -> int:
     return slot // timedelta(microseconds=1)
 
 
-def _tally(
-    coded: pl.DataFrame,
-    keys: Sequence[str],
-    ranges: Mapping[str, tuple[int | None, int | None]],
-    *,
-    required: str | None = None,
-) -> pl.LazyFrame:
-    """
-    Count rows by *keys* (whole numbers and categoricals): the columns of `group_by(keys)`, and `requests`.
-
-    All keys of a row are packed into one whole number, which sorts faster than rows of strings hash. Rows without
-    *required* are left out.
-    """
-    columns = coded.lazy().select(keys).drop_nulls(required) if required else coded.lazy().select(keys)
-    first = {key: ranges[key][0] or 0 for key in keys}
-    size = {key: (ranges[key][1] or 0) - first[key] + 2 for key in keys}  # one more, for null
-    if math.prod(size.values()) >= _PACKED_LIMIT:  # hostile: more names and minutes than fit
-        return columns.group_by(keys).agg(pl.len().cast(pl.Int64).alias("requests"))
-    packed = pl.lit(0, pl.Int64)
-    for key in keys:
-        packed = packed * size[key] + (pl.col(key).to_physical().cast(pl.Int64) - (first[key] - 1)).fill_null(0)
-    unpacked = []
-    rest = pl.col("value")
-    for key in reversed(keys):
-        code = rest % size[key]
-        rest = rest // size[key]
-        number = pl.when(code > 0).then(code + (first[key] - 1))
-        dtype = coded.schema[key]
-        unpacked.append(
-            (number.cast(pl.UInt32).cat.to(dtype) if isinstance(dtype, pl.Categorical) else number).alias(key)
-        )
-    runs = columns.select(packed.sort().rle().alias("run")).unnest("run")
-    return runs.select(*unpacked, pl.col("len").cast(pl.Int64).alias("requests"))
+def _added(frames: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
+    """Add up frames of counts."""
+    rows = pl.concat([frame.select(schema.names()) for frame in frames], rechunk=True)
+    return _canonical({name: Coded.of(rows[name]) for name in schema if name != "requests"}, rows["requests"], schema)
 
 
-def _added(frames: Sequence[pl.DataFrame], keys: Sequence[str], schema: pl.Schema) -> pl.DataFrame:
-    added = pl.concat(frames).lazy().group_by(keys).agg(pl.col("requests").sum()).sort(keys)
-    return added.select(schema.names()).collect()
+def _canonical(keys: Mapping[str, Coded], requests: pl.Series, schema: pl.Schema) -> pl.DataFrame:
+    """Return one row per key, in order of all of them."""
+    if requests.is_empty():
+        return schema.to_frame()
+    ranked = {name: keys[name].ranked() for name in schema if name != "requests"}
+    packing = Packing({name: column.values for name, column in ranked.items()})
+    codes = pl.DataFrame([column.codes.alias(name) for name, column in ranked.items()])
+    packed = codes.select(packing.pack({name: pl.col(name) for name in ranked})).to_series()
+    return packing.count(packed, requests)
 
 
 def _names_to_keep(counts: pl.DataFrame, column: str, limit: int) -> pl.Series | None:

@@ -124,8 +124,8 @@ class _Gathering:
         self.ending_functions |= partial.ending_functions
         self.loud.add(partial.loud)
         self.quiet.add(partial.quiet.with_columns(pl.lit(piece, pl.UInt32).alias("piece")))
-        for rollups, rollup in ((self.ended, partial.ended), (self.unended, partial.unended)):
-            rollups.append(rollup)
+        for rollups, more in ((self.ended, partial.ended), (self.unended, partial.unended)):
+            rollups.extend(more)
             if len(rollups) >= ROLLUPS_AT_ONCE:
                 rollups[:] = [merge(rollups)]
 

@@ -12,17 +12,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from attribute.coded import Batch
 from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
 from attribute.m1.fields import ENDING_STAGES
-from attribute.rollup import Rollup, count_healthy, merge
+from attribute.rollup import Rollup, count_some_healthy, empty, merge
 
 if TYPE_CHECKING:
     from attribute.logs.lines import Decoded
@@ -84,16 +85,16 @@ class Partial:
 
     Attributes:
         tally: where its lines went.
-        ended: rollup of the quiet records that end a request.
-        unended: rollup of the quiet records that do not; it counts for functions that never write an ending one.
+        ended: rollups, to be merged, of the quiet records that end a request.
+        unended: rollups of the quiet records that do not; they count for functions that never write an ending one.
         ending_functions: functions that wrote an ending record.
         loud: the failing or slow records, whole (`RECORDS`).
         quiet: hashes of the others (`QUIET`).
     """
 
     tally: Tally
-    ended: Rollup
-    unended: Rollup
+    ended: tuple[Rollup, ...]
+    unended: tuple[Rollup, ...]
     ending_functions: frozenset[str]
     loud: pl.DataFrame
     quiet: pl.DataFrame
@@ -109,36 +110,34 @@ def is_ending() -> pl.Expr:
     return pl.col("stage").is_in(list(ENDING_STAGES))
 
 
-def count_quiet(quiet: pl.DataFrame, *, compiled: CompiledRules, window: Window) -> Rollup:
-    """Roll up those *quiet* records (`RECORDS`) that lie in the window."""
-    inside = quiet if window.is_open else quiet.filter(window.holds(pl.col("at")))
-    return count_healthy(inside, compiled.absorbed)
-
-
 def tally_of(decoded: Decoded, *, window: Window) -> Tally:
     """Count what *decoded* holds."""
-    records = decoded.records
-    inside = window.holds(pl.col("at"))
-    untimed, outside, first_at, last_at = records.select(
-        pl.col("at").is_null().sum().alias("untimed"),
-        (pl.col("at").is_not_null() & ~inside).sum().alias("outside"),
-        pl.col("at").filter(inside).min().alias("first"),
-        pl.col("at").filter(inside).max().alias("last"),
-    ).row(0)
     return Tally(
         lines=decoded.lines,
-        records=records.height,
+        records=sum(batch.height for batch in decoded.batches),
         rejected=len(decoded.rejects),
         not_m1=decoded.not_m1,
         blank=decoded.blank,
-        outside_window=outside,
-        untimed=untimed,
         newer_versions=decoded.newer_versions,
         rejected_by_reason=Counter(str(reject.reason) for reject in decoded.rejects),
         unknown_fields=Counter(decoded.unknown_fields),
-        first_at=first_at,
-        last_at=last_at,
+    ) + total(_times_of(batch.plain("at"), window) for batch in decoded.batches)
+
+
+def _times_of(at: pl.Series, window: Window) -> Tally:
+    """Count what lies outside the window, and see how far the rest reaches."""
+    inside = window.holds(pl.col("at"))
+    untimed, outside, first_at, last_at = (
+        at.to_frame("at")
+        .select(
+            pl.col("at").is_null().sum().alias("untimed"),
+            (pl.col("at").is_not_null() & ~inside).sum().alias("outside"),
+            pl.col("at").filter(inside).min().alias("first"),
+            pl.col("at").filter(inside).max().alias("last"),
+        )
+        .row(0)
     )
+    return replace(Tally.zero(), untimed=untimed, outside_window=outside, first_at=first_at, last_at=last_at)
 
 
 def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window) -> Partial:
@@ -153,21 +152,62 @@ def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window) -> Part
     Returns:
         The partial of this chunk. It depends on nothing but the chunk's lines.
     """
-    marked = decoded.records.with_columns(is_ending().alias("_ending"), compiled.incident.alias("_loud"))
-    loud = marked.filter(pl.col("_loud")).select(list(RECORDS))
-    quiet = marked.filter(~pl.col("_loud"))
-    if quiet["_ending"].all():
-        ended, unended = quiet, quiet.clear()
-    else:
-        ended, unended = quiet.filter(pl.col("_ending")), quiet.filter(~pl.col("_ending"))
+    parts = [_digest_batch(batch, compiled, window) for batch in decoded.batches]
     return Partial(
         tally=tally_of(decoded, window=window),
-        ended=count_quiet(ended.select(list(RECORDS)), compiled=compiled, window=window),
-        unended=count_quiet(unended.select(list(RECORDS)), compiled=compiled, window=window),
-        ending_functions=frozenset(marked.filter(pl.col("_ending"))["function"].unique()),
-        loud=loud,
-        quiet=quiet.select(hash_of(pl.col("request_id")).alias("hash"), pl.col("_ending").alias("ending")),
+        ended=tuple(part.ended for part in parts),
+        unended=tuple(part.unended for part in parts),
+        ending_functions=frozenset[str]().union(*(part.ending_functions for part in parts)),
+        loud=pl.concat([part.loud for part in parts]),
+        quiet=pl.concat([part.quiet for part in parts]),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Digested:
+    """What one batch comes to; see `Partial`."""
+
+    ended: Rollup
+    unended: Rollup
+    ending_functions: frozenset[str]
+    loud: pl.DataFrame
+    quiet: pl.DataFrame
+
+
+def _digest_batch(batch: Batch, compiled: CompiledRules, window: Window) -> _Digested:
+    seen = batch.look(
+        loud=compiled.incident,
+        absorbed=compiled.absorbed.fill_null(value=False),
+        hash=hash_of(pl.col("request_id")),
+        **({} if window.is_open else {"inside": window.holds(pl.col("at"))}),
+    )
+    loud, ending = seen["loud"], _endings(batch)
+    counted = ~loud if window.is_open else ~loud & seen["inside"]
+    function = batch.coded("function")
+    ends_all = ending.all()
+    heard = function.codes if ends_all else function.codes.filter(ending)
+    return _Digested(
+        ended=count_some_healthy(batch, seen["absorbed"], keep=counted if ends_all else counted & ending),
+        unended=empty() if ends_all else count_some_healthy(batch, seen["absorbed"], keep=counted & ~ending),
+        ending_functions=frozenset(function.values[heard.unique()]),
+        loud=own_copy(batch.filter(loud).frame(RECORDS)),
+        quiet=pl.DataFrame({"hash": seen["hash"], "ending": ending}).filter(~loud),
+    )
+
+
+def _endings(batch: Batch) -> pl.Series:
+    """Say of every record whether it ends its request."""
+    stage = batch.coded("stage")
+    ending = stage.values.to_frame("stage").select(is_ending()).to_series()
+    if ending.all():
+        return pl.repeat(value=True, n=batch.height, eager=True)
+    return ending[stage.codes]
+
+
+def own_copy(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return *frame* with texts of its own: those that polars cuts out of a chunk keep all of the chunk in memory."""
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    return frame.with_columns(pl.concat_str(pl.col(name), pl.lit("")).alias(name) for name in texts)
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

@@ -13,6 +13,7 @@ from typing import Final
 
 import polars as pl
 
+from attribute.coded import Batch, Coded
 from attribute.frames import INSTANT, RECORDS
 from attribute.logs.fast_layout import Layout, Reading
 from attribute.logs.fast_pieces import prove
@@ -31,12 +32,12 @@ class Vouched:
     What the fast path vouches for.
 
     Attributes:
-        records: schema `RECORDS`; one row per line, also for the lines that it does not vouch for.
+        records: columns `RECORDS`; one row per line, also for the lines that it does not vouch for.
         ok: which lines it vouches for; None: for all of them.
         newer: which lines a newer version of the schema wrote; None: none.
     """
 
-    records: pl.DataFrame
+    records: Batch
     ok: pl.Series | None
     newer: pl.Series | None
 
@@ -70,9 +71,8 @@ def decode_layout(data: bytes, layout: Layout) -> Vouched | None:
     proofs = {column.key: prove(pieces[name], column, plain=plain) for name, column in layout.named_columns}
     oks = [proof.ok for proof in (*proofs.values(), prefixes) if proof is not None and proof.ok is not None]
     version = proofs.get("v")
-    newer = (
-        None if version is None or version.value is None else (version.value > CURRENT_VERSION).fill_null(value=False)
-    )
+    versions = None if version is None else version.values
+    newer = None if versions is None else (versions > CURRENT_VERSION).fill_null(value=False)
     return Vouched(
         records=_records(proofs, pieces.height, None if prefixes is None else prefixes.value),
         ok=None if not oks else pl.select(pl.all_horizontal(oks)).to_series(),
@@ -96,17 +96,20 @@ def _cut(data: bytes, schema: Mapping[str, pl.DataType], *, separator: str = ","
     return frame.slice(1) if guarded else frame
 
 
-def _records(proofs: dict[str, Proof], height: int, envelope_us: pl.Series | None) -> pl.DataFrame:
-    columns: list[pl.Series] = []
+def _records(proofs: dict[str, Proof], height: int, envelope_us: pl.Series | None) -> Batch:
+    columns: dict[str, Coded | pl.Series] = {}
     for name, kind in RECORDS.items():
         proof = proofs.get("ts" if name == "at" else name)
         if name == "at" and envelope_us is not None:
-            own_us = None if proof is None else proof.value
+            own_us = None if proof is None else proof.values
             proof = Proof(envelope_us if own_us is None else own_us.zip_with(own_us.is_not_null(), envelope_us), None)
         if proof is None or proof.value is None:
-            columns.append(pl.Series(name, [None], dtype=kind).new_from_index(0, height))
+            columns[name] = Coded.constant(None, kind, height)
         elif kind == INSTANT:
-            columns.append(proof.value.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias(name))
+            at_us = proof.values
+            assert at_us is not None
+            columns[name] = at_us.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias(name)
         else:
-            columns.append(proof.value.cast(kind, strict=False).alias(name))
-    return pl.DataFrame(columns)
+            value = proof.value.cast(kind, strict=False).alias(name)
+            columns[name] = value if proof.codes is None else Coded(proof.codes, value)
+    return Batch(columns)

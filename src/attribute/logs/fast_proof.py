@@ -18,10 +18,17 @@ class Proof:
         value: one per piece, of the type that `RECORDS` says (`ts`: microseconds since the epoch); where they are not
             proved they mean nothing. None for a column that is no M1 field.
         ok: where they are proved; None: everywhere.
+        codes: where this is given, *value* holds each different value once, and this the place of that of each piece.
     """
 
     value: pl.Series | None
     ok: pl.Series | None
+    codes: pl.Series | None = None
+
+    @property
+    def values(self) -> pl.Series | None:
+        """The values, one per piece."""
+        return self.value if self.value is None or self.codes is None else self.value[self.codes]
 
 
 def simplified(proof: Proof) -> Proof:
@@ -36,11 +43,12 @@ def categories(pieces: pl.Series) -> pl.Series:
 
 
 def spread(proof: Proof, pieces: pl.Series) -> Proof:
-    """Hand the proof of each different piece to the rows that have it."""
-    codes = pieces.to_physical()
+    """Hand the proof of each different piece to the rows that have it; values stay with their codes."""
+    codes = pieces.to_physical().cast(pl.UInt32)
     everywhere = pieces.null_count() == 0 and (proof.ok is None or proof.ok.all())
     assert proof.ok is not None or everywhere
     return Proof(
-        None if proof.value is None else proof.value.gather(codes),
+        proof.value,
         None if everywhere or proof.ok is None else proof.ok.gather(codes).fill_null(value=False),
+        codes,
     )

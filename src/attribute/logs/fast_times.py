@@ -59,10 +59,11 @@ def _look_at_words(words: pl.Series, _: str) -> Proof:
 
 
 def _sum(one: Proof, other: Proof) -> Proof:
-    assert one.value is not None
-    assert other.value is not None
+    left, right = one.values, other.values
+    assert left is not None
+    assert right is not None
     oks = [ok for ok in (one.ok, other.ok) if ok is not None]
-    return Proof(one.value + other.value, pl.select(pl.all_horizontal(oks)).to_series() if oks else None)
+    return Proof(left + right, pl.select(pl.all_horizontal(oks)).to_series() if oks else None)
 
 
 def _prove_part(pieces: pl.Series, part: pl.Expr, frame: str, look: Callable[[pl.Series, str], Proof]) -> Proof:

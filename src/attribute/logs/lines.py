@@ -10,6 +10,8 @@ from typing import Final
 
 import polars as pl
 
+from attribute.coded import Batch
+from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk
 from attribute.logs.exact import ExactDecoder, RejectedLine, cap_names, short_name
 from attribute.logs.fast import Vouched, decode_layout
@@ -35,9 +37,9 @@ class Decoded:
     What the lines of a chunk held. Always `lines == records.height + len(rejects) + not_m1 + blank`.
 
     Attributes:
-        records: one row per record, in line order; schema `RECORDS`.
-        record_lines: the number of the line of each record (Int64). Where the chunk's lines are not numbered, these
-            and the rejects' numbers count from 1 in the chunk.
+        batches: the records, columns `RECORDS`, in no order.
+        batch_lines: the number of the line of each record of each batch (Int64). Where the chunk's lines are not
+            numbered, these and the rejects' numbers count from 1 in the chunk.
         lines: how many lines.
         blank: how many held nothing but white space.
         not_m1: how many are not M1.
@@ -48,8 +50,8 @@ class Decoded:
         fast_records: how many of the records the fast path vouched for. It says something about speed only.
     """
 
-    records: pl.DataFrame
-    record_lines: pl.Series
+    batches: tuple[Batch, ...]
+    batch_lines: tuple[pl.Series, ...]
     lines: int
     blank: int
     not_m1: int
@@ -57,6 +59,17 @@ class Decoded:
     unknown_fields: Counter[str]
     newer_versions: int
     fast_records: int
+
+    @property
+    def records(self) -> pl.DataFrame:
+        """One row per record, in line order; schema `RECORDS`. Made anew at every look."""
+        frames = [batch.frame(RECORDS) for batch in self.batches]
+        return frames[0] if len(frames) == 1 else pl.concat(frames)[pl.concat(self.batch_lines).arg_sort()]
+
+    @property
+    def record_lines(self) -> pl.Series:
+        """The number of the line of each of `records`."""
+        return self.batch_lines[0] if len(self.batch_lines) == 1 else pl.concat(self.batch_lines).sort()
 
 
 def decode_chunk(chunk: Chunk, *, strict: bool = False, fast_from: int = FAST_FROM) -> Decoded:
@@ -86,7 +99,7 @@ def decode_chunk(chunk: Chunk, *, strict: bool = False, fast_from: int = FAST_FR
     return _joined(run.parts, exact)
 
 
-_Part = tuple[pl.DataFrame, pl.Series]
+_Part = tuple[Batch, pl.Series]
 
 
 class _FastRun:
@@ -175,7 +188,7 @@ class _FastRun:
         if vouched.ok is not None:
             records, numbers = records.filter(vouched.ok), numbers.filter(vouched.ok)
             newer = None if newer is None else newer.filter(vouched.ok)
-        if records.is_empty():
+        if not records.height:
             return
         self.parts.append((records, numbers))
         for name in layout.unknown_names:
@@ -186,17 +199,12 @@ class _FastRun:
 def _joined(fast: list[_Part], exact: ExactDecoder) -> Decoded:
     parts = fast
     if exact.rows or not fast:
-        parts = [*fast, (exact.records(), pl.Series(exact.row_lines, dtype=pl.Int64))]
-    records, numbers = parts[0]
-    if len(parts) > 1:
-        numbers = pl.concat([part[1] for part in parts])
-        order = numbers.arg_sort()
-        numbers = numbers.gather(order)
-        records = pl.concat([part[0] for part in parts])[order]
+        parts = [*fast, (Batch.of(exact.records()), pl.Series(exact.row_lines, dtype=pl.Int64))]
+    batches, numbers = zip(*parts, strict=True)
     return Decoded(
-        records=records,
-        record_lines=numbers,
-        lines=records.height + len(exact.rejects) + exact.not_m1 + exact.blank,
+        batches=batches,
+        batch_lines=numbers,
+        lines=sum(batch.height for batch in batches) + len(exact.rejects) + exact.not_m1 + exact.blank,
         blank=exact.blank,
         not_m1=exact.not_m1,
         rejects=tuple(exact.rejects),
