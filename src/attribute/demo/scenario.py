@@ -9,12 +9,12 @@ from typing import Final
 from attribute.ingest.faults import Fault, FaultKind
 from attribute.rules.words import Class
 
-DEADLINE_MS: Final = 2000
+DEADLINE_MS: Final = 3000
 """How long the service waits for the vendor."""
 
 _SLOW_MS: Final = 1100
 _TOO_SLOW_MS: Final = 10_000
-_STALL_MS: Final = 1200
+_STALL_MS: Final = 2500
 
 
 class Traffic(Enum):
@@ -70,14 +70,14 @@ ACTS: Final = (
     ),
     Act(
         name="vendor hangs (timeout)",
-        requests=24,
+        requests=16,
         expected=Class.VENDOR,
         vendor=(Fault(kind=FaultKind.HANG, delay_ms=_TOO_SLOW_MS),),
     ),
     Act(name="malformed body", requests=40, expected=Class.APPLICATION, traffic=Traffic.MALFORMED),
     Act(name="unknown token", requests=40, expected=Class.APPLICATION, traffic=Traffic.WRONG_TOKEN),
     Act(name="bug in our code", requests=40, expected=Class.APPLICATION, bug=True),
-    Act(name="stall in our code", requests=24, expected=Class.BOTTLENECK, stall_ms=_STALL_MS),
+    Act(name="stall in our code", requests=16, expected=Class.BOTTLENECK, stall_ms=_STALL_MS),
     Act(
         name="vendor slow, but it answers",
         requests=8,

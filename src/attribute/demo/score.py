@@ -25,7 +25,8 @@ class Score:
     Attributes:
         act: what was injected.
         right: requests with the verdict that the injection deserves; for healthy ones, with none.
-        unknown: requests that the evidence did not decide, though the injection left evidence.
+        unknown: requests that the evidence did not decide, though the injection left evidence; of the healthy ones,
+            those that the machine made slow.
         wrong: requests that were blamed on somebody who did not do it.
         missing: requests that the log knows nothing of.
         reasons: how often each verdict and reason was given; `none` where there was none.
@@ -61,7 +62,9 @@ def _score_of(act: Act, ids: list[str], verdicts: Mapping[str, Verdict], logged:
     found = [verdicts.get(request_id) for request_id in ids]
     classes = [None if verdict is None else verdict[0] for verdict in found]
     right = sum(class_ == act.expected for class_ in classes)
-    unknown = 0 if act.expected is Class.UNKNOWN else sum(class_ == Class.UNKNOWN for class_ in classes)
+    # A healthy request that a busy machine made slow is slow; that is no blame for a failure that did not happen.
+    undecided = (Class.UNKNOWN, Class.BOTTLENECK) if act.expected is None else (Class.UNKNOWN,)
+    unknown = 0 if act.expected is Class.UNKNOWN else sum(class_ in undecided for class_ in classes)
     return Score(
         act=act,
         right=right,
