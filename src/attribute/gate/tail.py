@@ -31,7 +31,7 @@ def tail(count: int, total: int, share: float, rho: float) -> float:
         rho: correlation within the window, 0 to under 1.
 
     Returns:
-        0 to 1. Exact up to a standard deviation of 2,000 requests; beyond, within 1 % of the exact value where that is
+        0 to 1. Exact up to a standard deviation of 2,000 requests; beyond, within 3 % of the exact value where that is
         over 1e-6. One more success out of one more request never makes it larger, nor does one more out of the same.
 
     >>> round(tail(5, 10, 0.5, 0.0), 4)

@@ -93,7 +93,12 @@ def _families(view: GateView) -> Iterable[_Family]:
         ],
     )
     yield _Family("attribute_gate_rejected_lines", "Lines that were rejected.", [({}, numbers.rejected)])
-    yield _Family("attribute_gate_baseline_days", "Days of the baseline.", [({}, view.result.baseline.days)])
+    yield _Family(
+        "attribute_gate_baseline_seconds",
+        "How much time the baseline covers.",
+        [({}, view.result.baseline.days * 86400)],
+        unit="seconds",
+    )
     yield _Family("attribute_run_success", "1: the run came to its end.", [({}, 1)])
     yield _Family(
         "attribute_run_timestamp_seconds",

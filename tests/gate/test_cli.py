@@ -1,0 +1,321 @@
+"""`attribute gate` and `attribute baseline` as a user runs them: real logs, real files, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import orjson
+import pytest
+
+from attribute.cli.main import run
+from tests.gate.world import BLIND, FUNCTIONS, HEALTHY, KNOWN, NOW, START, UNKNOWN, Row
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def line(number: int, function: str, look: Row, at: datetime) -> bytes:
+    return orjson.dumps(
+        {
+            "request_id": f"r-{number}", "function": function, "stage": "response", "status": look["status"],
+            "latency_ms": 80, "error_code": look["error_code"], "upstream_status": look["upstream_status"],
+            "upstream_latency_ms": 60, "ts": at.isoformat(),
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
+    )  # fmt: skip
+
+
+def log(*, days: float, trouble_hours: int = 0, look: Row = UNKNOWN) -> Iterator[bytes]:
+    """Per function and hour twelve healthy requests and one vendor failure; then trouble in the last hours."""
+    number = 0
+    start = NOW - timedelta(days=days)
+    for hour in range(int(days * 24)):
+        for function in FUNCTIONS:
+            looks: list[Row] = [HEALTHY] * 12 + [KNOWN]
+            if start + timedelta(hours=hour) >= NOW - timedelta(hours=trouble_hours) and function == "pay":
+                looks = [look] * 13 if look is BLIND else looks + [look] * 12
+            for place, one in enumerate(looks):
+                number += 1
+                yield line(number, function, one, start + timedelta(hours=hour, minutes=2 * place))
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("logs")
+    (folder / "calm.log").write_bytes(b"".join(log(days=16)))
+    (folder / "spike.log").write_bytes(b"".join(log(days=16, trouble_hours=6)))
+    (folder / "blind.log").write_bytes(b"".join(log(days=16, trouble_hours=3, look=BLIND)))
+    (folder / "day.log").write_bytes(b"".join(log(days=1, trouble_hours=6)))
+    (folder / "other.log").write_bytes(b"starting up\nlistening on 80\n")
+    (folder / "broken.log").write_bytes(b"".join(one[:-9] + b"\n" for one in log(days=0.5)))
+    (folder / "one.log").write_bytes(line(1, "only", UNKNOWN, NOW - timedelta(minutes=5)))
+    (folder / "empty.log").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def attribute(logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line in a folder of its own, as of the end of the logs."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITHUB_ACTIONS", "ATTRIBUTE_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: str, now: bool = True) -> tuple[int, str, str]:
+        words = [str(logs / word) if word.endswith(".log") else word for word in arguments]
+        code = run([*words, *(["--now", NOW.isoformat()] if now else [])])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_gate_passes_calm_logs_with_zero(attribute: Run) -> None:
+    """Usual logs pass."""
+    code, out, err = attribute("gate", "calm.log")
+    assert (code, err) == (0, "")
+    assert out.startswith("gate passed\n")
+
+
+def test_gate_fails_a_spike_with_three(attribute: Run) -> None:
+    """A spike ends with 3, and the first line says whose."""
+    code, out, _ = attribute("gate", "spike.log")
+    assert code == 3
+    assert out.startswith("gate failed: spike of UNKNOWN, ")
+    assert "`pay`" in out
+    assert "12 x" not in out.splitlines()[0]
+
+
+def test_gate_fails_lost_instrumentation_with_three(attribute: Run) -> None:
+    """Healthy requests without evidence are enough."""
+    code, out, _ = attribute("gate", "blind.log")
+    assert code == 3
+    assert out.startswith("gate failed: evidence lost, `pay`, last 1 h")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("day.log", "no baseline"),
+        ("empty.log", "no requests in the logs"),
+        ("other.log", "no requests in the logs"),
+        ("broken.log", "no requests in the logs"),
+        ("one.log", "no baseline"),
+    ],
+)
+def test_gate_that_cannot_judge_ends_with_four(attribute: Run, name: str, said: str) -> None:
+    """No logs, logs of another kind, all rejects, too short logs: a worded state and 4."""
+    code, out, _ = attribute("gate", name)
+    assert code == 4
+    assert out.startswith(f"gate cannot judge: {said}")
+
+
+@pytest.mark.parametrize(("choice", "code"), [("fail", 3), ("warn", 0), ("pass", 0)])
+def test_on_inconclusive_changes_the_code_and_says_so(attribute: Run, choice: str, code: int) -> None:
+    """It never is a silent 0: the state stays inconclusive, and the first line says what it counts as."""
+    found, out, _ = attribute("gate", "empty.log", "--on-inconclusive", choice, "-o", "json")
+    document = json.loads(out)
+    assert (found, document["state"], document["exit_code"]) == (code, "inconclusive", code)
+    assert "as `--on-inconclusive` says" in document["headline"]
+
+
+def test_exit_zero_keeps_the_report(attribute: Run) -> None:
+    """A later step may upload a report without the job being red before."""
+    code, out, _ = attribute("gate", "spike.log", "--exit-zero")
+    assert code == 0
+    assert "gate failed" in out
+
+
+def test_limits_alone_need_no_baseline(attribute: Run) -> None:
+    """How to start: an absolute limit on logs of a day."""
+    code, out, _ = attribute("gate", "day.log", "--check", "limits", "--max-unknown-share", "80%")
+    assert (code, out.splitlines()[0]) == (0, "gate passed")
+    code, out, _ = attribute("gate", "day.log", "--check", "limits", "--max-unknown", "71")
+    assert code == 3
+    assert "72 UNKNOWN, at most 71 allowed" in out
+
+
+def test_untimed_logs_are_judged_by_limits(attribute: Run, tmp_path: Path) -> None:
+    """Logs without times have no windows, but they can be counted."""
+    lines = [orjson.loads(one) for one in log(days=1, trouble_hours=6)]
+    for one in lines:
+        del one["ts"]
+    (tmp_path / "untimed.json").write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in lines))
+    code, out, _ = attribute("gate", "untimed.json", "--check", "limits", "--max-unknown-share", "10%")
+    assert code == 3
+    assert "without a time: only limits over everything count them" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--check", "limits"), "no limit is set"),
+        (("--max-unknown", "1", "--check", "spike"), "`--check` leaves limits out"),
+        (("--over", "24h"), "neither is given"),
+        (("--max-unknown", "1", "--over", "soon"), "expected a span"),
+        (("--max-unknown-share", "150%"), "expected a share"),
+        (("-o", "json", "-o", "junit"), "both go to stdout"),
+        (("-o", "junit:a.xml", "-o", "sarif:a.xml"), "two outputs go to"),
+        (("-o", "junit5"), "did you mean `junit`?"),
+        (("--baseline", "nowhere.json"), "cannot be read"),
+    ],
+)
+def test_gate_that_is_asked_nonsense_ends_with_two(attribute: Run, arguments: tuple[str, ...], said: str) -> None:
+    """A mistake of the caller's is neither a pass nor a fail."""
+    code, out, err = attribute("gate", "calm.log", *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('where = { class = "vendr" }\nmax = 3', "no class `vendr`"),
+        ('where = { reason = "upstream-5x" }\nmax = 3', "no reason `upstream-5x`"),
+        ('where = { function = "payy" }\nmax = 3', "no function `payy`"),
+        ('where = { class = "vendor", reason = "upstream-429" }\nmax = 3', "never goes with"),
+        ('where = { stage = "x" }\nmax = 3', "unknown key `stage`"),
+        ('where = { class = "vendor" }', "`max` is missing"),
+        ("max = 3", "`where` is missing"),
+        ('where = { class = "vendor" }\nmax = 3.5', "expected a share"),
+        ('where = { class = "vendor" }\nmax = true', "expected a share"),
+        ('where = { class = "vendor" }\nmax = 3\nmim_requests = 4', "did you mean `min_requests`?"),
+        ('where = { class = "vendor" }\nmax = 3\nlevel = "fatal"', "one of error, warn"),
+        ('where = { class = "vendor" }\nmax = 3\non_no_data = "ok"', "one of inconclusive, fail, warn, pass"),
+        ('where = { class = "vendor" }\nmax = 3\nover = "1w"', "a span such as"),
+    ],
+)
+def test_limit_of_the_configuration_that_cannot_be_meant_ends_with_two(
+    attribute: Run, tmp_path: Path, table: str, said: str
+) -> None:
+    """A misspelt limit would pass for ever: it is refused, with the line that it stands on."""
+    (tmp_path / "attribute.toml").write_text(f"slow_ms = 900\n\n[[gate]]\n{table}\n")
+    code, out, err = attribute("gate", "calm.log")
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "attribute.toml:3: [[gate]]" in err
+
+
+def test_limit_of_pyproject_points_at_its_line(attribute: Run, tmp_path: Path) -> None:
+    """An annotation hangs on the line that set the limit."""
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.attribute]\nslow_ms = 900\n\n[[tool.attribute.gate]]\nname = "vendor"\n'
+        'where = { class = "vendor" }\nmax = 3\nover = "24h"\n'
+    )
+    code, out, _ = attribute("gate", "calm.log", "-o", "github")
+    assert code == 3
+    assert out.startswith("::error file=pyproject.toml,line=4,title=limit exceeded%3A vendor::last 24 h, ")
+
+
+def test_all_outputs_of_one_run_agree(attribute: Run, tmp_path: Path) -> None:
+    """Eight formats at once, and the runner's own files."""
+    forms = ("json", "junit", "gitlab", "sarif", "prom", "openmetrics")
+    os.environ["GITHUB_STEP_SUMMARY"] = str(tmp_path / "summary.md")
+    os.environ["GITHUB_OUTPUT"] = str(tmp_path / "out.txt")
+    (tmp_path / "summary.md").write_text("before\n")
+    try:
+        wanted = [word for form in forms for word in ("-o", f"{form}:{form}.out")]
+        code, out, _ = attribute("gate", "spike.log", "-o", "github", "-o", "text", *wanted)
+    finally:
+        del os.environ["GITHUB_STEP_SUMMARY"], os.environ["GITHUB_OUTPUT"]
+    assert code == 3
+    assert out.index("gate failed") < out.index("::error ")  # people read from the top
+    document = json.loads((tmp_path / "json.out").read_bytes())
+    part = next(one["part"] for one in document["checks"] if one["id"] == "unknown-spike/pay")
+    texts = [out, *((tmp_path / f"{form}.out").read_text() for form in forms[1:])]
+    assert all(str(part) in text for text in texts)
+    assert (tmp_path / "summary.md").read_text().startswith("before\n### ")
+    assert (tmp_path / "out.txt").read_text().startswith("gate=fail\nexit-code=3\n")
+
+
+def test_baseline_is_built_shown_checked_and_used(attribute: Run, tmp_path: Path) -> None:
+    """From logs to a file to a gate on the logs of one day."""
+    code, out, _ = attribute("baseline", "build", "calm.log", "-o", "b.json", "--until", "2026-03-17T00:00Z")
+    assert code == 0
+    assert "15 days, 2026-03-02 to 2026-03-16" in out
+    assert "left out   no day" in out
+    code, out, _ = attribute("baseline", "show", "b.json", now=False)
+    assert (code, out.splitlines()[0]) == (0, "days       15 days, 2026-03-02 to 2026-03-16")
+    code, out, _ = attribute("baseline", "check", "b.json")
+    assert (code, out.splitlines()[-1]) == (0, "usable     yes")
+    code, out, _ = attribute("gate", "day.log", "--baseline", "b.json")
+    assert code == 3
+    assert "from `b.json`" in out
+    assert attribute("gate", "day.log", "--baseline-logs", "calm.log")[0] == 3
+
+
+def test_baseline_is_never_replaced_unasked(attribute: Run, tmp_path: Path) -> None:
+    """A baseline is adopted by a person."""
+    (tmp_path / "b.json").write_text("mine")
+    code, _, err = attribute("baseline", "build", "calm.log", "-o", "b.json")
+    assert code == 2
+    assert "--replace" in err
+    assert (tmp_path / "b.json").read_text() == "mine"
+    assert attribute("baseline", "build", "calm.log", "-o", "b.json", "--replace")[0] == 0
+    before = (tmp_path / "b.json").read_bytes()
+    attribute("gate", "spike.log", "--baseline", "b.json")
+    assert (tmp_path / "b.json").read_bytes() == before
+
+
+def test_baselines_of_pieces_are_the_baseline_of_the_whole(attribute: Run, tmp_path: Path) -> None:
+    """A baseline can be carried on day by day."""
+    middle = (START + timedelta(days=9, hours=7)).isoformat()
+    attribute("baseline", "build", "calm.log", "-o", "whole.json")
+    attribute("baseline", "build", "calm.log", "-o", "first.json", "--until", middle)
+    attribute("baseline", "build", "calm.log", "-o", "both.json", "--since", middle, "--merge", "first.json")
+    assert (tmp_path / "both.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def test_baseline_that_cannot_be_used_says_why(attribute: Run, tmp_path: Path) -> None:
+    """Too short, too old, of other limits: 4; cut or of another schema: 2."""
+    attribute("baseline", "build", "day.log", "-o", "short.json")
+    code, out, _ = attribute("baseline", "check", "short.json")
+    assert code == 4
+    assert "problem    it has 1 day, 7 are needed" in out
+    attribute("baseline", "build", "calm.log", "-o", "b.json")
+    late = ["--now", (NOW + timedelta(days=60)).isoformat(), "--max-age", "30"]
+    code, out, _ = attribute("baseline", "check", "b.json", *late, now=False)
+    assert code == 4
+    assert "problem    it ends 61 days ago, at most 30 are allowed" in out
+    (tmp_path / "attribute.toml").write_text("slow_ms = 500\n")
+    code, out, _ = attribute("gate", "day.log", "--baseline", "b.json")
+    assert code == 4
+    assert out.startswith("gate cannot judge: a baseline of other rules")
+    assert attribute("baseline", "check", "b.json")[0] == 4
+    content = (tmp_path / "b.json").read_bytes()
+    (tmp_path / "b.json").write_bytes(content[: len(content) // 2])
+    code, out, err = attribute("gate", "day.log", "--baseline", "b.json")
+    assert (code, out) == (2, "")
+    assert "not a baseline, or only a part of one" in err
+
+
+def test_baseline_of_untimed_logs_is_refused_with_four(attribute: Run) -> None:
+    """Nothing to build of is said, and nothing is written."""
+    code, _, err = attribute("baseline", "build", "empty.log", "-o", "b.json")
+    assert code == 4
+    assert "the logs hold no requests" in err
+    assert not Path("b.json").exists()
+
+
+def test_gate_does_not_depend_on_how_the_logs_are_spread(attribute: Run, logs: Path, tmp_path: Path) -> None:
+    """One file or three, in any order: the same bytes."""
+    lines = (logs / "spike.log").read_bytes().splitlines(keepends=True)
+    for number in range(3):
+        (tmp_path / f"{number}.json").write_bytes(b"".join(reversed(lines[number::3])))
+    whole = attribute("gate", "spike.log", "-o", "json")
+    assert attribute("gate", "2.json", "0.json", "1.json", "-o", "json") == whole
+
+
+def test_gate_in_a_process_of_its_own_ends_with_its_code(logs: Path) -> None:
+    """The exit code is the process's."""
+    code = "import sys; from attribute.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "gate", str(logs / "spike.log"), "--now", NOW.isoformat(), "-q"],
+        capture_output=True, check=False, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith("gate failed: ")

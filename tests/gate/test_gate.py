@@ -1,0 +1,345 @@
+"""What the gate comes to, scenario by scenario, with the numbers it says so by."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from attribute.frames import COUNTS
+from attribute.gate import GateResult, GateSettings, Kind, Level, Limit, RulesMark, State, Why, gate
+from attribute.gate.baseline import build
+from attribute.gate.limits import LimitError, NoData
+from attribute.gate.shape import Shape
+from attribute.rules.words import Class, Reason
+from tests.gate.world import (
+    BLIND,
+    FUNCTIONS,
+    HEALTHY,
+    KNOWN,
+    NOW,
+    REFUSED,
+    START,
+    UNKNOWN,
+    ago,
+    calm,
+    frame,
+    row,
+    steady,
+    troubled,
+    turned,
+)
+
+
+def states(result: GateResult) -> dict[str, str]:
+    return {outcome.id: outcome.state.value for outcome in result.outcomes}
+
+
+def failing(result: GateResult) -> list[str]:
+    return [outcome.id for outcome in result.outcomes if outcome.state is State.FAIL]
+
+
+def test_gate_on_calm_days_passes_every_window() -> None:
+    """Usual traffic passes, and each window says how much would have failed."""
+    result = gate(calm(), now=NOW)
+    assert result.state is State.PASS
+    assert states(result) == {
+        "coverage": "pass",
+        "unknown-spike/1h": "pass",
+        "unknown-spike/24h": "pass",
+        "unknown-spike/168h": "pass",
+        "refused-spike/24h": "pass",
+    }
+    day = next(one.spike for one in result.outcomes if one.id == "unknown-spike/24h")
+    assert day is not None
+    assert (day.unknown, day.incident, day.requests) == (18, 234, 4_554)
+    assert day.needed is not None
+    assert 18 < day.needed < 117
+    assert (result.baseline.days, result.baseline.windows) == (9, (1, 24, 168))
+
+
+def test_spike_of_one_function_fails_it_and_says_what_it_looks_like() -> None:
+    """A function that times out without evidence fails, with its signature and shape."""
+    result = gate(troubled(steady("pay", UNKNOWN, hours=6, per_slot=2)), now=NOW)
+    assert result.state is State.FAIL
+    found = next(one for one in result.outcomes if one.id == "unknown-spike/pay")
+    assert found.shape is Shape.NO_ANSWER_ONE
+    assert found.spike is not None
+    assert found.spike.p_value < 0.01
+    assert [(one.function, one.status, one.error_code, one.reason) for one in found.signatures] == [
+        ("pay", 504, "TIMEOUT", "upstream-status-missing")
+    ]
+    assert found.signatures[0].requests == found.spike.unknown
+
+
+def test_spike_over_many_functions_is_called_the_vendors_timeouts() -> None:
+    """Functions that fail together without an answer look like the vendor."""
+    extra = [one for name in FUNCTIONS for one in steady(name, UNKNOWN, hours=3, per_slot=2)]
+    result = gate(troubled(extra), now=NOW)
+    shapes = {one.id: one.shape for one in result.outcomes if one.state is State.FAIL}
+    assert shapes["unknown-spike/24h"] is Shape.NO_ANSWER_MANY
+
+
+def test_lost_instrumentation_fails_coverage_without_any_failure() -> None:
+    """Healthy requests that lose their evidence fail within the hour, before the next outage needs it."""
+    counts = turned(calm(), function="pay", hours=2, of="none", into=BLIND)
+    result = gate(counts, now=NOW)
+    assert failing(result) == ["coverage/pay"]
+    lost = result.outcomes[0].coverage
+    assert lost is not None
+    assert (lost.hours, lost.blind, lost.healthy) == (1, 60, 60)
+
+
+def test_lost_instrumentation_of_failures_too_is_named_as_such() -> None:
+    """Where healthy requests lost their evidence too, the spike is called a regression of the instrumentation."""
+    counts = turned(calm(), function="pay", hours=12, of="none", into=BLIND)
+    counts = turned(counts, function="pay", hours=12, of="vendor", into=UNKNOWN)
+    result = gate(counts, now=NOW)
+    assert {"coverage/pay", "unknown-spike/pay"} <= set(failing(result))
+    shape = next(one.shape for one in result.outcomes if one.id == "unknown-spike/pay")
+    assert shape is Shape.LOST_EVIDENCE
+
+
+def test_outage_with_all_its_evidence_does_not_fail() -> None:
+    """Share of requests alone would fire on any outage; known failures are no business of the gate."""
+    assert gate(troubled(steady("pay", KNOWN, hours=12, per_slot=40)), now=NOW).state is State.PASS
+
+
+def test_known_failures_that_stop_do_not_fail() -> None:
+    """Share of incidents alone would fire when the known errors go down."""
+    counts = calm().filter(~((pl.col("class") == "vendor") & (pl.col("minute") >= ago(24))))
+    result = gate(counts, now=NOW)
+    day = next(one.spike for one in result.outcomes if one.id == "unknown-spike/24h")
+    assert day is not None
+    assert day.counted == day.incident  # every incident request is UNKNOWN, and yet there are no more than usual
+    assert result.state is State.PASS
+
+
+def test_burst_of_two_slots_does_not_fail_and_is_said() -> None:
+    """One scanner's burst neither fires the gate nor is hidden from its reader."""
+    burst = [row("api", ago(1.5), UNKNOWN, 400), row("api", ago(1.3), UNKNOWN, 400)]
+    result = gate(troubled(burst), now=NOW)
+    assert result.state is State.PASS
+    day = next(one.spike for one in result.outcomes if one.id == "unknown-spike/24h")
+    assert day is not None
+    assert (day.unknown, day.counted) == (818, 22)
+
+
+def test_flood_of_refused_requests_only_warns_and_hides_nothing() -> None:
+    """Clients that send garbage cannot fail the gate, and cannot hide a spike in their number."""
+    flood = steady("pay", REFUSED, hours=6, per_slot=50)
+    result = gate(troubled(flood), now=NOW)
+    assert result.state is State.PASS
+    assert {one.id: one.level for one in result.outcomes if one.state is State.FAIL} == {
+        "refused-spike/pay": Level.WARNING,
+        "refused-spike/1h": Level.WARNING,
+        "refused-spike/24h": Level.WARNING,
+        "refused-spike/168h": Level.WARNING,
+    }
+    both = gate(troubled([*flood, *steady("pay", UNKNOWN, hours=6, per_slot=2)]), now=NOW)
+    assert "unknown-spike/pay" in failing(both)
+    strict = gate(troubled(flood), now=NOW, settings=GateSettings(refused_level=Level.ERROR))
+    assert strict.state is State.FAIL
+
+
+def test_spike_that_is_over_does_not_keep_the_gate_red() -> None:
+    """A long window only fails while its last quarter is over the limit too."""
+    counts = troubled(row("pay", ago(60) + timedelta(minutes=10 * slot), UNKNOWN, 40) for slot in range(12))
+    result = gate(counts, now=NOW)
+    week = next(one.spike for one in result.outcomes if one.id == "unknown-spike/168h")
+    assert week is not None
+    assert week.p_value < 0.01
+    assert week.still_there is False
+    assert result.state is State.PASS
+
+
+def test_change_of_mix_is_no_spike() -> None:
+    """A function that always was UNKNOWN may get more traffic."""
+    odd = [row("odd", START + timedelta(hours=hour, minutes=20), UNKNOWN, 2) for hour in range(24 * 15)]
+    odd += [row("odd", START + timedelta(hours=hour, minutes=21), HEALTHY, 20) for hour in range(24 * 15)]
+    more = [row("odd", ago(hour - 0.2), UNKNOWN, 8) for hour in range(1, 24)]
+    more += [row("odd", ago(hour - 0.3), HEALTHY, 80) for hour in range(1, 24)]
+    assert gate(troubled([*odd, *more]), now=NOW).state is State.PASS
+
+
+def test_bad_day_of_the_baseline_is_left_out_and_named() -> None:
+    """A day that would itself have failed does not raise what is expected, and the answer names it."""
+    bad = [row("pay", START + timedelta(days=3, minutes=10 * slot), UNKNOWN, 12) for slot in range(144)]
+    spike = steady("pay", UNKNOWN, hours=6, per_slot=2)
+    result = gate(troubled([*bad, *spike]), now=NOW)
+    assert "2026-03-05" in {one.day for one in result.baseline.left_out}
+    assert "unknown-spike/pay" in failing(result)
+
+
+def test_gate_does_not_depend_on_the_order_of_counts() -> None:
+    """The answer is one of the requests, not of how they were read."""
+    counts = troubled(steady("pay", UNKNOWN, hours=6, per_slot=2))
+    shuffled = counts.sample(fraction=1.0, shuffle=True, seed=3)
+    ones = shuffled.with_columns(pl.col("requests").clip(upper_bound=1))
+    rest = shuffled.with_columns(pl.col("requests") - 1).filter(pl.col("requests") > 0)
+    halves = pl.concat([ones, rest])
+    assert gate(shuffled, now=NOW) == gate(counts, now=NOW)
+    assert gate(halves, now=NOW) == gate(counts, now=NOW)
+
+
+# -- too little to judge -----------------------------------------------------------------------------------------------
+
+
+def test_no_requests_is_inconclusive() -> None:
+    """Nothing read is no pass."""
+    result = gate(COUNTS.to_frame(), now=NOW)
+    assert result.state is State.INCONCLUSIVE
+    assert {one.why for one in result.outcomes} == {Why.NO_REQUESTS}
+
+
+def test_short_log_without_baseline_is_inconclusive_and_says_how_many_days() -> None:
+    """A spike needs seven days to compare with; coverage and limits are judged all the same."""
+    counts = calm().filter(pl.col("minute") >= ago(72))
+    result = gate(counts, now=NOW, limits=[Limit(name="most", class_=Class.UNKNOWN, max_count=10_000)])
+    assert result.state is State.INCONCLUSIVE
+    assert states(result) == {"unknown-spike": "inconclusive", "coverage": "pass", "limit/most": "pass"}
+    assert result.outcomes[0].why is Why.NO_BASELINE
+    assert result.baseline.available_days == 2
+
+
+def test_one_function_with_one_request_is_inconclusive() -> None:
+    """A single request judges nothing."""
+    result = gate(frame([row("only", ago(0.5), UNKNOWN)]), now=NOW)
+    assert result.state is State.INCONCLUSIVE
+    with_past = gate(frame([row("only", ago(0.5), UNKNOWN)]), now=NOW, baseline=build(calm()))
+    assert with_past.state is State.INCONCLUSIVE
+    day = next(one for one in with_past.outcomes if one.id == "unknown-spike/24h")
+    assert day.why is Why.TOO_FEW
+    assert day.spike is not None
+    assert day.spike.least_incident == 10
+
+
+def test_few_failures_among_many_requests_pass() -> None:
+    """A quiet service is not a lack of data: so few failures are no spike, whatever they are."""
+    counts = calm().filter(~((pl.col("class") != "none") & (pl.col("minute") >= ago(168))))
+    result = gate(frame([*counts.iter_rows(named=True), row("api", ago(2), UNKNOWN, 2)]), now=NOW)
+    day = next(one for one in result.outcomes if one.id == "unknown-spike/24h")
+    assert (day.state, day.negligible) == (State.PASS, True)
+    assert result.state is State.PASS
+
+
+def test_logs_that_stopped_are_inconclusive() -> None:
+    """Old logs say nothing about now, however good they look."""
+    result = gate(calm(), now=NOW + timedelta(hours=30))
+    assert result.state is State.INCONCLUSIVE
+    assert [one.id for one in result.outcomes if one.why is Why.STALE] == ["unknown-spike/24h"]
+
+
+def test_baseline_of_other_rules_is_not_compared_with() -> None:
+    """Verdicts of other rules cannot be compared; the gate says so and does not pass."""
+    ours, theirs = (
+        RulesMark(version="m1/1", sha256="a", thresholds="t"),
+        RulesMark(version="m1/2", sha256="b", thresholds="t"),
+    )
+    result = gate(calm(), now=NOW, baseline=build(calm(), rules=theirs), rules=ours)
+    assert result.state is State.INCONCLUSIVE
+    assert {one.why for one in result.outcomes if one.counts_as is State.INCONCLUSIVE} == {Why.OTHER_RULES}
+
+
+def test_baseline_of_the_future_is_none() -> None:
+    """Time that goes backwards leaves nothing to compare with."""
+    result = gate(calm(2), now=START + timedelta(days=1), baseline=build(calm().filter(pl.col("minute") >= ago(240))))
+    assert result.state is State.INCONCLUSIVE
+    assert result.baseline.available_days == 0
+
+
+def test_most_lines_rejected_is_inconclusive() -> None:
+    """Where most lines are broken, the rest is no sample."""
+    result = gate(calm(), now=NOW, rejected=30_000, records=20_000)
+    assert result.state is State.INCONCLUSIVE
+    assert result.outcomes[0].why is Why.REJECTS
+
+
+def test_fail_stands_whatever_else_could_not_be_judged() -> None:
+    """Too many rejects do not take back what was seen."""
+    counts = troubled(steady("pay", UNKNOWN, hours=6, per_slot=2))
+    assert gate(counts, now=NOW, rejected=30_000, records=20_000).state is State.FAIL
+
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "state", "part", "whole"),
+    [
+        (Limit(name="a", class_=Class.UNKNOWN, max_share=0.10, over_hours=24), State.PASS, 18, 234),
+        (Limit(name="b", class_=Class.UNKNOWN, max_share=0.07, over_hours=24), State.FAIL, 18, 234),
+        (Limit(name="c", class_=Class.VENDOR, max_count=215, over_hours=24), State.FAIL, 216, 234),
+        (Limit(name="d", function="p*", max_count=78, over_hours=24), State.PASS, 78, 78),
+        (
+            Limit(name="e", reason=Reason.UPSTREAM_5XX, max_share=0.0, over_hours=1, min_requests=11),
+            State.INCONCLUSIVE, 9, 10,
+        ),
+        (
+            Limit(name="f", class_=Class.UNKNOWN, max_share=0.5, over_hours=24, min_requests=235),
+            State.INCONCLUSIVE, 18, 234,
+        ),
+    ],
+)  # fmt: skip
+def test_limit_counts_what_it_is_about(limit: Limit, state: State, part: int, whole: int) -> None:
+    """A limit counts its class, function and reason over its span, and judges only enough of them."""
+    result = gate(calm(), now=NOW, limits=[limit])
+    found = next(one.limit for one in result.outcomes if one.limit is not None)
+    assert found is not None
+    assert (found.state, found.part, found.whole) == (state, part, whole)
+
+
+def test_limit_on_a_function_that_is_nowhere_is_refused() -> None:
+    """A misspelt name must not pass for want of data; the hint names what was meant."""
+    with pytest.raises(LimitError, match="no function `payy`") as caught:
+        gate(calm(), now=NOW, limits=[Limit(name="x", function="payy", max_count=1)])
+    assert caught.value.exit_code == 2
+    assert caught.value.hint == "did you mean `pay`?"
+
+
+def test_limit_on_a_function_of_the_baseline_alone_is_accepted() -> None:
+    """A function that fell silent exists: the limit then has no data, which is said."""
+    counts = calm().filter(pl.col("function") != "pay")
+    limit = Limit(name="x", function="pay", max_share=0.1)
+    result = gate(counts, now=NOW, limits=[limit], baseline=build(calm()))
+    found = next(one for one in result.outcomes if one.limit is not None)
+    assert (found.state, found.counts_as) == (State.INCONCLUSIVE, State.INCONCLUSIVE)
+
+
+def test_limit_on_a_reason_of_another_class_is_refused() -> None:
+    """A limit that could never be exceeded is a mistake."""
+    limit = Limit(name="x", class_=Class.VENDOR, reason=Reason.UPSTREAM_STATUS_MISSING, max_count=1)
+    with pytest.raises(LimitError, match="never goes with"):
+        gate(calm(), now=NOW, limits=[limit])
+
+
+@pytest.mark.parametrize(
+    ("on_no_data", "state"),
+    [
+        (NoData.INCONCLUSIVE, State.INCONCLUSIVE),
+        (NoData.FAIL, State.FAIL),
+        (NoData.WARN, State.PASS),
+        (NoData.PASS, State.PASS),
+    ],
+)
+def test_limit_without_data_does_what_it_says(on_no_data: NoData, state: State) -> None:
+    """Too little data is what the limit says it is, and a pass only where it says so."""
+    limit = Limit(name="x", class_=Class.UNKNOWN, max_share=0.5, over_hours=1, min_requests=99, on_no_data=on_no_data)
+    assert gate(calm(), now=NOW, limits=[limit]).state is state
+
+
+def test_kinds_add_up_to_unknown() -> None:
+    """Every UNKNOWN request is of exactly one kind."""
+    counts = troubled(
+        [row("api", ago(2), REFUSED, 5), row("api", ago(2), UNKNOWN | {"status": 404, "upstream_status": 404}, 3)]
+    )
+    numbers = gate(counts, now=NOW).numbers
+    tests = {
+        (one.spike.kind, one.spike.hours): one.spike.unknown
+        for one in gate(counts, now=NOW).outcomes
+        if one.spike is not None and one.spike.function is None
+    }
+    assert numbers.refused == 5
+    assert tests[Kind.REFUSED, 24] == 5
+    assert tests[Kind.UNEXPLAINED, 24] == 18 + 3

@@ -1,0 +1,244 @@
+"""Every output is read back by a consumer, says the same numbers, and lets no name out of its place."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+import xmlschema
+from jsonschema import Draft202012Validator
+from junitparser import JUnitXml
+from markdown_it import MarkdownIt
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_prom
+
+from attribute.reports.gate_github import MAX_ANNOTATIONS, outputs, summary
+from attribute.reports.gate_view import GateView, plain
+from attribute.reports.gate_writers import GATE_WRITERS, gate_writer
+from attribute.reports.writers import Style
+from tests.gate.views import HOSTILE, VIEWS
+
+SCHEMAS = Path(__file__).parent / "schemas"
+Numbers = dict[str, tuple[str, int | None, int | None]]
+
+pytestmark = pytest.mark.parametrize("name", list(VIEWS))
+
+
+def written(view: GateView, form: str, style: Style | None = None) -> bytes:
+    return b"".join(gate_writer(form)(view, style or Style()))
+
+
+def commands(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Read workflow commands as a runner does: both grammars, on every line, leading space ignored."""
+    for line in re.split(r"\r\n|\r|\n", text):
+        assert "##[" not in line or line.startswith("::")  # the old form counts anywhere in a line
+        match = re.fullmatch(r"::([a-z-]+)(?: (.*?))?::(.*)", line.lstrip())
+        if match is None:
+            continue
+        properties = dict(pair.split("=", 1) for pair in (match[2] or "").split(",") if pair)
+        for code, character in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
+            properties = {key: value.replace(code, character) for key, value in properties.items()}
+        yield match[1], properties, match[3]
+
+
+def of_view(view: GateView) -> Numbers:
+    return {line.id: (line.state.value, line.part, line.whole) for line in view.lines}
+
+
+def test_json_says_the_numbers_of_the_view(name: str) -> None:
+    """The JSON output is the view: state, exit code, and every check with its numbers."""
+    view = VIEWS[name]()
+    document = json.loads(written(view, "json"))
+    assert document["schema"] == "attribute.gate/1"
+    assert (document["state"], document["exit_code"]) == (view.state.value, view.exit_code)
+    found = {one["id"]: (one["state"], one["part"], one["whole"]) for one in document["checks"]}
+    assert found == of_view(view)
+    assert [one["sentence"] for one in document["checks"]] == [plain(line.sentence) for line in view.lines]
+
+
+def test_junit_is_valid_and_has_a_case_for_every_check(name: str) -> None:
+    """Jenkins' rules hold, JUnit readers count the same, and every case carries its sentence as text."""
+    view = VIEWS[name]()
+    content = written(view, "junit")
+    xmlschema.XMLSchema(SCHEMAS / "junit.xsd").validate(ET.fromstring(content))
+    suite = next(iter(JUnitXml.fromstring(content)))
+    assert (suite.tests, suite.failures, suite.errors) == (len(view.lines), len(view.of_kind("error")), 0)
+    assert suite.skipped == len(view.of_kind("inconclusive", "unjudged"))
+    cases = ET.fromstring(content).findall(".//testcase")
+    assert len({(one.get("classname"), one.get("name")) for one in cases}) == len(view.lines)
+    for line, case in zip(view.lines, cases, strict=True):
+        tag = {"error": "failure", "inconclusive": "skipped", "unjudged": "skipped"}.get(line.kind, "system-out")
+        text = case.findtext(tag)
+        assert text is not None
+        if line.part is not None:
+            assert f"{line.part:,}" in text
+
+
+def test_sarif_is_valid_and_has_a_result_for_every_finding(name: str) -> None:
+    """What code scanning demands is there, and a finding keeps its fingerprint whatever its numbers are."""
+    view = VIEWS[name]()
+    document = json.loads(written(view, "sarif"))
+    Draft202012Validator(json.loads((SCHEMAS / "sarif.json").read_text())).validate(document)
+    results = document["runs"][0]["results"]
+    found = {
+        one["id"]: (one["state"], one["part"], one["whole"]) for one in (result["properties"] for result in results)
+    }
+    loud = {line.id for line in view.of_kind("error", "warning", "inconclusive")}
+    assert found == {key: value for key, value in of_view(view).items() if key in loud}
+    prints = [one["partialFingerprints"]["primaryLocationLineHash"] for one in results]
+    assert len(set(prints)) == len(prints)
+
+
+def test_gitlab_report_is_an_array_of_issues(name: str) -> None:
+    """Each finding is one issue with all that GitLab asks for; none where all is well."""
+    view = VIEWS[name]()
+    content = written(view, "gitlab")
+    assert not content.startswith(b"\xef\xbb\xbf")
+    issues = json.loads(content)
+    assert len(issues) == len(view.of_kind("error", "warning", "inconclusive"))
+    for issue in issues:
+        assert set(issue) == {"description", "check_name", "fingerprint", "severity", "location"}
+        assert issue["severity"] in {"info", "minor", "major", "critical", "blocker"}
+        assert issue["location"]["lines"]["begin"] >= 1
+        assert not issue["location"]["path"].startswith("/")
+    assert len({issue["fingerprint"] for issue in issues}) == len(issues)
+
+
+def samples(families: object) -> Numbers:
+    values: dict[str, dict[str, float]] = {}
+    for family in families:  # type: ignore[attr-defined]  # what the parsers yield
+        for sample in family.samples:
+            if "id" in sample.labels:
+                values.setdefault(sample.labels["id"], {})[sample.name] = sample.value
+    return {
+        key: (
+            "fail" if value.get("attribute_gate_check_failed") else "",
+            None if (part := value.get("attribute_gate_check_requests")) is None else int(part),
+            None if (whole := value.get("attribute_gate_check_requests_of")) is None else int(whole),
+        )
+        for key, value in values.items()
+    }
+
+
+def test_prom_is_accepted_by_promtool_and_says_the_same_numbers(name: str, tmp_path: Path) -> None:
+    """promtool has nothing to say, the parser finds every check, and all states are there, also at 0."""
+    view = VIEWS[name]()
+    content = written(view, "prom")
+    checked = subprocess.run(["promtool", "check", "metrics"], input=content, capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+    families = list(parse_prom(content.decode()))
+    assert len(samples(families)) == len(view.lines)
+    if name != "hostile":
+        expected = {line.id: ("fail" if line.kind == "error" else "", line.part, line.whole) for line in view.lines}
+        assert samples(families) == expected
+    states = next(one for one in families if one.name == "attribute_gate_state").samples
+    assert {one.labels["state"]: one.value for one in states} == {
+        state: float(state == view.state.value) for state in ("pass", "fail", "inconclusive")
+    }
+
+
+def test_openmetrics_says_the_same_as_prom(name: str) -> None:
+    """Both metric formats hold the same samples; the OpenMetrics one ends as its grammar wants."""
+    view = VIEWS[name]()
+    content = written(view, "openmetrics").decode()
+    assert content.endswith("# EOF\n")
+    openmetrics = parse_openmetrics(content)  # type: ignore[no-untyped-call]  # the library has no types here
+    ours = [(one.name, one.labels, one.value) for family in openmetrics for one in family.samples]
+    prom = parse_prom(written(view, "prom").decode())
+    assert ours == [(one.name, one.labels, one.value) for family in prom for one in family.samples]
+
+
+def test_github_prints_at_most_ten_commands_of_a_kind(name: str) -> None:
+    """GitHub drops what is over ten without a word, so the tenth says how many there are."""
+    view = VIEWS[name]()
+    found = list(commands(written(view, "github").decode()))
+    assert len(found) == written(view, "github").count(b"\n")
+    for level, lines in (
+        ("error", view.of_kind("error")),
+        ("warning", [*view.of_kind("warning"), *view.of_kind("inconclusive")]),
+    ):
+        told = [properties["title"] for command, properties, _ in found if command == level]
+        assert len(told) == min(len(lines), MAX_ANNOTATIONS + 1)
+        if len(lines) > MAX_ANNOTATIONS:
+            assert f"and {len(lines) - MAX_ANNOTATIONS} more" in written(view, "github").decode()
+    assert {command for command, _, _ in found} <= {"error", "warning", "notice"}
+
+
+@pytest.mark.parametrize("form", [form for form in GATE_WRITERS if form != "github"])
+def test_no_other_output_holds_a_command_of_a_runner(name: str, form: str) -> None:
+    """Whatever is printed on a runner, nothing in it is run."""
+    text = written(VIEWS[name](), form).decode()
+    assert list(commands(text)) == []
+
+
+def test_step_summary_is_one_table_and_no_markup_of_logs(name: str) -> None:
+    """Names stay in their cells: no HTML, link, heading or column comes from a log."""
+    view = VIEWS[name]()
+    text = summary(view).decode()
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text)
+    rows = [one for one in tokens if one.type == "tr_open"]
+    assert len(rows) == len(view.lines) + 1
+    assert sum(one.type == "td_open" for one in tokens) == 7 * len(view.lines)
+    flat = [child for one in tokens for child in (one.children or [one])]
+    assert not [one for one in flat if one.type in {"html_block", "html_inline", "link_open", "image"}]
+    assert sum(one.type == "heading_open" for one in tokens) == 1
+    for line in view.lines:
+        if line.part is not None:
+            assert f"{line.part:,}" in text
+
+
+@pytest.mark.parametrize("limit", [3_000, 5_000, 900_000])
+def test_step_summary_keeps_its_limit(name: str, limit: int) -> None:
+    """A summary that is too long is lost whole, so it is cut and says so."""
+    view = VIEWS[name]()
+    text = summary(view, limit=limit)
+    assert len(text) <= limit
+    if len(summary(view)) > limit:
+        assert b"left out for want of room" in text
+
+
+def test_outputs_of_the_step_are_one_line_each(name: str) -> None:
+    """Nothing in there comes from a log, so nothing can add an output."""
+    view = VIEWS[name]()
+    lines = outputs(view).decode().splitlines()
+    assert [line.partition("=")[0] for line in lines] == ["gate", "exit-code", "failed-checks"]
+    assert lines[0] == f"gate={view.state.value}"
+
+
+def test_text_has_every_sentence_and_no_control_character(name: str) -> None:
+    """A terminal sees every line and nothing that moves its cursor."""
+    view = VIEWS[name]()
+    text = written(view, "text").decode()
+    assert not [one for one in text if not one.isprintable() and one != "\n"]
+    for line in view.lines:
+        if line.part is not None:
+            assert f"{line.part:,}" in text
+    assert text.splitlines()[0].startswith("gate ")
+    assert text.endswith(f"exit code  {view.exit_code}\n")
+    assert written(view, "text", Style(verbosity=-1)).count(b"\n") == 1
+
+
+@pytest.mark.parametrize("form", GATE_WRITERS)
+def test_output_is_the_same_twice(name: str, form: str) -> None:
+    """The same answer is the same bytes."""
+    assert written(VIEWS[name](), form) == written(VIEWS[name](), form)
+
+
+def test_views_show_what_they_are_for(name: str) -> None:
+    """The world of these tests holds what it claims: otherwise the tests above could not fail."""
+    view = VIEWS[name]()
+    kinds = {line.kind for line in view.lines}
+    expected = {
+        "loud": {"error", "warning", "inconclusive", "pass"},
+        "quiet": {"pass"},
+        "short": {"inconclusive"},
+        "hostile": {"error", "pass"},
+    }
+    assert kinds >= expected[name]
+    if name == "hostile":
+        assert {line.function for line in view.of_kind("error")} >= set(HOSTILE[:2])
