@@ -10,12 +10,15 @@ from typing import Final
 from attribute.reports.drawing import Drawing, Legend, Line, Path, Rect, Shape, Text
 from attribute.rules.words import CLASSES
 
-__all__ = ["CHARACTER", "WIDTH", "Mark", "Stack", "compact", "stacked"]
+__all__ = ["WIDTH", "Mark", "Stack", "compact", "stacked", "text_width"]
 
 WIDTH: Final = 720
 _LEFT, _RIGHT, _BOTTOM = 46, 14, 34
-CHARACTER: Final = 7.0
-"""About how wide a character of a label is at size 11."""
+
+
+def text_width(text: str) -> float:
+    """Return about how many pixels a label takes at size 11, in the widest of the usual fonts."""
+    return sum(8.4 if character.isupper() else 6.8 for character in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ def _staggered(marks: Sequence[Mark]) -> tuple[list[int], list[float]]:
 
 
 def _label_span(mark: Mark) -> tuple[float, float]:
-    at, wide = mark.at * (WIDTH - _LEFT - _RIGHT), len(mark.label) * CHARACTER + 10
+    at, wide = mark.at * (WIDTH - _LEFT - _RIGHT), text_width(mark.label) + 10
     return (at - wide, at) if mark.at > 0.5 else (at, at + wide)
 
 
@@ -175,7 +178,7 @@ def _bin_labels(labels: Sequence[str], base: float, width: float) -> list[Shape]
     written_until = -math.inf
     for number, label in enumerate(labels):
         middle = _LEFT + slot * (number + 0.5)
-        half = len(label) * CHARACTER / 2
+        half = text_width(label) / 2
         middle = min(max(middle, half + 1), WIDTH - half - 1)
         if not label or middle - half < written_until + 8:
             continue
@@ -198,7 +201,7 @@ def _legend(data: Stack) -> list[Shape]:
         entries.append(("gap", "no request"))
     for role, name in entries:
         shapes.append(Legend(x, 5, role, name))
-        x += 16 + len(name) * CHARACTER + 12
+        x += 16 + text_width(name) + 14
     return shapes
 
 

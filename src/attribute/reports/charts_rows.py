@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from attribute.reports.charts import CHARACTER, WIDTH, compact
+from attribute.reports.charts import WIDTH, compact, text_width
 from attribute.reports.drawing import Drawing, Line, Rect, Shape, Text
 from attribute.reports.escape import fit, visible
 
 __all__ = ["HEAT_LEVELS", "QuantileRow", "heat", "heat_level", "quantiles"]
 
 HEAT_LEVELS: Final = 5
+LABEL: Final = 26
 
 
 def heat_level(value: float | None, highest: float) -> int:
@@ -33,18 +34,18 @@ def heat(
     values: Sequence[Sequence[float | None]],
 ) -> Drawing:
     """Draw a number in every cell, on a ground the stronger the larger it is; None is an empty cell."""
-    label = min(max([len(visible(row)) for row in rows] + [4]), 26) * CHARACTER + 12
+    label = max([text_width(fit(visible(row), LABEL)) for row in rows] + [28.0]) + 12
     cell = (WIDTH - label - 4) / max(len(columns), 1)
     cell = min(cell, 110.0)
     tall = 24
     highest = max((value or 0 for line in values for value in line), default=0)
     shapes: list[Shape] = []
     for n, column in enumerate(columns):
-        room = max(int(cell / CHARACTER), 2)
+        room = max(int(cell / 7), 2)
         shapes.append(Text(label + cell * (n + 0.5), 16, fit(visible(column), room), "muted", "middle"))
     for r, row in enumerate(rows):
         y = 24 + tall * r
-        shapes.append(Text(label - 8, y + 16, fit(visible(row), 26), "ink", "end"))
+        shapes.append(Text(label - 8, y + 16, fit(visible(row), LABEL), "ink", "end"))
         for c, value in enumerate(values[r]):
             x = label + cell * c
             level = heat_level(value, highest)

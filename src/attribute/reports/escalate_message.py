@@ -173,7 +173,7 @@ def _over_time(evidence: Evidence) -> Table:
     return Table(
         caption=f"Our calls per {plural(width, 'minute')}; minutes.csv has every minute",
         columns=(
-            Column("from", Kind.TIME),
+            Column("from", Kind.FIXED),
             Column("calls", Kind.NUMBER),
             Column("answered 5xx", Kind.NUMBER),
             Column("not in time", Kind.NUMBER),
@@ -214,7 +214,7 @@ def _requests(evidence: Evidence) -> Iterator[Block]:
         caption="The first of them",
         columns=(
             Column("request_id", Kind.NAME),
-            Column("at", Kind.TIME),
+            Column("at", Kind.FIXED),
             Column("status"),
             Column("upstream_status"),
             Column("upstream_latency_ms", Kind.NUMBER),

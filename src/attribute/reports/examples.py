@@ -58,7 +58,7 @@ def _examples_table(story: Story, class_: str, samples: list[dict[str, object]])
         caption=f"Examples: {class_}",
         columns=(
             Column("request_id", Kind.NAME),
-            Column("at", Kind.TIME),
+            Column("at", Kind.FIXED),
             Column("function", Kind.NAME),
             Column("status"),
             Column("upstream_status"),

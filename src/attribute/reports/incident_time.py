@@ -118,7 +118,7 @@ def _moments(story: Story) -> Table:
         ("noticed", None, "for people to write, see the review"),
     ]
     return Table(
-        caption="Moments", columns=(Column("what"), Column("when", Kind.TIME), Column("says who")), rows=tuple(rows)
+        caption="Moments", columns=(Column("what"), Column("when", Kind.FIXED), Column("says who")), rows=tuple(rows)
     )
 
 
@@ -141,7 +141,7 @@ def _bins_table(story: Story, bins: Series) -> Table:
     return Table(
         caption=f"Requests per {span(timedelta(minutes=bins.width_minutes))}",
         columns=(
-            Column("from", Kind.TIME),
+            Column("from", Kind.FIXED),
             Column("requests", Kind.NUMBER),
             *(Column(class_.value, Kind.NUMBER) for class_ in CLASSES),
             Column("failing or slow", Kind.BAR),

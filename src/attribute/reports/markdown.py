@@ -39,10 +39,10 @@ BUDGET: Final = 60_000
 """Characters. A comment on GitHub may have 65,536."""
 
 _BAR: Final = 12
-_WORD: Final = re.compile(r"[^\W_]+(?:[%),.:;!?'/-]+[^\W_]+)*[%),.:;!?']*|%[),.:;]*")
+_WORD: Final = re.compile(r"[+-]\d[\d,.]*|[^\W_]+(?:[%),.:;!?'/-]+[^\W_]+)*[%),.:;!?']*|%[),.:;]*")
 _RISKY: Final = re.compile(r"www\.|://|[^\W\d_]\.[^\W\d_]|:[\w+-]*[^\W\d][\w+-]*:|\bGH-\d|^\d+[.)]$", re.IGNORECASE)
 _REPORT: Final = re.compile(r"[A-Za-z0-9-]+\.html")
-_ALONE: Final = frozenset({"=", "\u00b7", "-"})
+_ALONE: Final = {"=": "&#61;", "-": "&#45;", "+": "&#43;", "\u00b7": "\u00b7"}
 
 
 def write(result: Result, style: Style) -> Iterator[bytes]:
@@ -197,16 +197,16 @@ def prose(text: str) -> str:
     >>> print(prose("3 of 7 in quote, @all see www.evil.example a|b *x*"))
     3 of 7 in quote, `@all` see `www.evil.example` `a\u{7c}b` `*x*`
     """
-    return " ".join(_word(word) for word in visible(text).split(" ") if word)
+    return " ".join(_word(word) for word in text.split(" ") if word)
 
 
 def _word(word: str) -> str:
-    opening = "(" if word.startswith("(") and len(word) > 1 else ""
-    bare = word.removeprefix(opening)
-    if bare in _ALONE and not opening:
-        return "&#61;" if bare == "=" else word if bare != "-" else "&#45;"
-    if _WORD.fullmatch(bare) and not _RISKY.search(bare) and not re.fullmatch(r"\d+[.)]", bare):
-        return word
+    shown = visible(word)
+    bare = shown[1:] if shown.startswith("(") and len(shown) > 1 else shown
+    if bare in _ALONE:
+        return _ALONE[bare] if bare == shown else markdown_cell(shown)
+    if _WORD.fullmatch(bare) and not _RISKY.search(bare):
+        return shown
     return markdown_cell(word.replace("|", "\\u{7c}"))
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from attribute.reports.document import Block, Bullets, Column, Commands, Kind, Section, Table, facts
+from attribute.reports.escape import visible
 from attribute.reports.model import Result
 from attribute.reports.wording import count, of, plural, rfc3339, stamp, upstream_word
 from attribute.rules.words import Class
@@ -26,14 +27,19 @@ def number(value: int | None) -> str | None:
 
 
 def typed_paths(result: Result) -> str | None:
-    """Return the paths as a shell takes them; nothing where the logs came through a pipe, for they are gone."""
+    """
+    Return the paths as a shell takes them.
+
+    Nothing where the logs came through a pipe, for they are gone, or where a path cannot be shown as it is.
+    """
     paths = [path if not path.startswith("-") or path == "-" else f"./{path}" for path in result.paths]
-    return None if not paths or "-" in paths else shlex.join(paths)
+    usable = paths and all(path != "-" and visible(path) == path for path in paths)
+    return shlex.join(paths) if usable else None
 
 
 def command_of(result: Result) -> str:
     """Return a command that gives the same answer again, as far as the result knows what it was asked."""
-    words = ["attribute", typed_paths(result) or "-"]
+    words = ["attribute", typed_paths(result) or shlex.join(result.paths)]
     for flag, at in (("--since", result.window.since_at), ("--until", result.window.until_at)):
         if at is not None:
             words += [flag, str(rfc3339(at))]
@@ -47,7 +53,12 @@ def unknown_section(result: Result, counts: pl.DataFrame, *, more: Iterable[Bloc
         return None
     table = Table(
         caption="UNKNOWN by reason, and what to log so that it need not be",
-        columns=(Column("reason"), Column("rule"), Column("requests", Kind.NUMBER), Column("what to log", Kind.ADVICE)),
+        columns=(
+            Column("reason", Kind.FIXED),
+            Column("rule", Kind.FIXED),
+            Column("requests", Kind.NUMBER),
+            Column("what to log", Kind.ADVICE),
+        ),
         rows=tuple((row.reason, row.rule or "none", count(row.requests), row.what_to_log) for row in reasons),
     )
     rows, omitted = signature_rows(counts)
@@ -56,7 +67,7 @@ def unknown_section(result: Result, counts: pl.DataFrame, *, more: Iterable[Bloc
         columns=(
             Column("function", Kind.NAME),
             Column("stage", Kind.NAME),
-            Column("reason"),
+            Column("reason", Kind.FIXED),
             Column("status"),
             Column("upstream_status"),
             Column("requests", Kind.NUMBER),

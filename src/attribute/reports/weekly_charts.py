@@ -35,7 +35,7 @@ def days_section(weekly: Weekly, *, by_hour: bool) -> Section:
     table = Table(
         caption="Failing or slow requests by day",
         columns=(
-            Column("day"),
+            Column("day", Kind.FIXED),
             Column("requests", Kind.NUMBER),
             *(Column(class_.value, Kind.NUMBER) for class_ in CLASSES),
             Column("the week before", Kind.NUMBER),
@@ -68,7 +68,7 @@ def _hours_chart(weekly: Weekly) -> Chart:
     )
     table = Table(
         caption="Failing or slow requests by day and hour",
-        columns=(Column("day"), *(Column(hour, Kind.NUMBER) for hour in hours)),
+        columns=(Column("day", Kind.FIXED), *(Column(hour, Kind.NUMBER) for hour in hours)),
         rows=tuple(
             (label, *(None if value is None else count(value) for value in values))
             for label, values in zip(labels, weekly.hours, strict=True)
@@ -105,7 +105,7 @@ def trend_section(weekly: Weekly) -> Section | None:
     table = Table(
         caption="Four weeks",
         columns=(
-            Column("week"),
+            Column("week", Kind.FIXED),
             Column("requests", Kind.NUMBER),
             Column("went well", Kind.NUMBER),
             *(Column(class_.value, Kind.NUMBER) for class_ in CLASSES),

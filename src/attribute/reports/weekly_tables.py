@@ -31,16 +31,16 @@ def incidents_section(weekly: Weekly, reports: Iterable[str]) -> Section | None:
         return None
     zone = weekly.week.zone
     table = Table(
-        caption="Incidents, the gravest first",
+        caption="Incidents, the gravest first; outage min: their cost as minutes of an outage of everything",
         columns=(
             Column("id", Kind.REPORT),
             Column("class", Kind.CLASS),
-            Column("from", Kind.TIME),
-            Column("how long", Kind.TIME),
+            Column("from", Kind.FIXED),
+            Column("how long", Kind.FIXED),
             Column("severity", Kind.NUMBER),
             Column("requests", Kind.NUMBER),
             Column("functions", Kind.NAME),
-            Column("as minutes of a full outage", Kind.NUMBER),
+            Column("outage min", Kind.NUMBER),
         ),
         rows=tuple(
             (

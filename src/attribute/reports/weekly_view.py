@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date
 from typing import Final
 
@@ -94,12 +95,7 @@ def headline(weekly: Weekly) -> str:
         if before is not None and before.requests >= FEW:
             points = 100 * (totals.healthy / totals.requests - before.healthy / before.requests)
             text += f" ({points:+.2f} points against {_like(weekly)})"
-    classes = sorted({each.class_.value for each in weekly.incidents})
-    incidents = plural(len(weekly.incidents), "incident") if weekly.incidents else "No incident"
-    whose = (
-        f", {'all' if len(weekly.incidents) > 1 else ''} {classes[0]}".replace(",  ", ", ") if len(classes) == 1 else ""
-    )
-    sentences = [f"{text}.", f"{incidents}{whose or (': ' + ', '.join(classes) if classes else '')}."]
+    sentences = [f"{text}.", _incidents(weekly)]
     unknown = totals.by_class[Class.UNKNOWN]
     if totals.incident >= FEW:
         share = f"UNKNOWN {percent(unknown / totals.incident)} of failing or slow requests"
@@ -107,6 +103,16 @@ def headline(weekly: Weekly) -> str:
             share += f", was {percent(before.by_class[Class.UNKNOWN] / before.incident)}"
         sentences.append(f"{share}.")
     return " ".join(sentences)
+
+
+def _incidents(weekly: Weekly) -> str:
+    if not weekly.incidents:
+        return "No incident."
+    by_class = Counter(each.class_ for each in weekly.incidents)
+    named = [(class_, by_class[class_]) for class_ in CLASSES if by_class[class_]]
+    if len(named) == 1:
+        return f"{plural(named[0][1], 'incident')}, {'all ' if named[0][1] > 1 else ''}{named[0][0]}."
+    return f"{count(len(weekly.incidents))} incidents: {', '.join(f'{number} {class_}' for class_, number in named)}."
 
 
 def _like(weekly: Weekly) -> str:
@@ -130,8 +136,8 @@ def _facts(weekly: Weekly) -> list[tuple[str, str]]:
         return []
     rows = [("Failing or slow", of(totals.incident, totals.requests))]
     if verdict.state is not State.NO_PROBLEM:
-        whose = " and ".join(verdict.classes)
-        rows.append(("Whose, most of it", f"{whose}: {of(verdict.requests, totals.incident)}"))
+        parts = [f"{class_} {of(totals.by_class[class_], totals.incident)}" for class_ in verdict.classes]
+        rows.append(("Whose, most of it", ", ".join(parts)))
     rows.append(("How sure", verdict.confidence.word))
     if weekly.incidents:
         worst = weekly.incidents[0]
@@ -209,7 +215,7 @@ def _compare_table(name: str, totals: Totals, before: Totals | None) -> Table:
 
 def _remarks_section(weekly: Weekly) -> Section:
     name = "Remarks"
-    human = Human(hint=f"To be written. {WEEKLY_FIELDS[name]}", written=weekly.notes.under(name))
+    human = Human(heading="", hint=f"To be written. {WEEKLY_FIELDS[name]}", written=weekly.notes.under(name))
     others = [Human(heading=heading, written=lines) for heading, lines in weekly.notes.others(WEEKLY_FIELDS)]
     return Section(anchor="remarks", title="Remarks", blocks=(human, *others))
 

@@ -1,0 +1,100 @@
+"""Markdown: any text stays a text, and any report stays within its budget."""
+
+from __future__ import annotations
+
+import orjson
+from hypothesis import given, settings
+from markdown_it import MarkdownIt
+
+from attribute.reports import email, markdown, slack
+from attribute.reports.document import Column, Document, Human, Kind, Section, Table
+from attribute.reports.escape import visible
+from attribute.reports.markdown import prose, unicode_bar
+from tests.report_pages.worlds import kinds, tokens
+from tests.reports.hostile import any_text
+
+GFM = MarkdownIt("gfm-like", {"linkify": True})
+
+
+def _bare(text: str) -> str:
+    """The text without spaces; a pipe is the same whichever way it is written."""
+    return text.replace(" ", "").replace("\\u{7c}", "|")
+
+
+@given(text=any_text)
+@settings(max_examples=300, deadline=None)
+def test_prose_reads_as_the_text_it_was_made_of(text: str) -> None:
+    """Whatever the words, they become one paragraph of text and code that reads the same, and nothing else."""
+    made = prose(text)
+    found = [token.type for token in GFM.parse(made)]
+    assert found in ([], ["paragraph_open", "inline", "paragraph_close"])
+    inline = [token for token in tokens(made.encode()) if token.type in {"text", "code_inline", "text_special"}]
+    read = "".join(token.content for token in inline)
+    assert _bare(read) == _bare("".join(visible(word) for word in text.split(" ")))
+
+
+@given(text=any_text)
+@settings(max_examples=200, deadline=None)
+def test_text_in_any_kind_of_cell_stays_in_it(text: str) -> None:
+    """A table keeps its rows and columns whatever stands in a cell."""
+    columns = tuple(Column(kind.value, kind) for kind in (Kind.WORDS, Kind.NAME, Kind.NUMBER, Kind.ADVICE, Kind.CLASS))
+    table = Table(caption=text, columns=columns, rows=((text,) * 5, ("x",) * 5))
+    document = Document(
+        title=text,
+        subtitle=(text,),
+        state=text,
+        class_="",
+        sentence=text,
+        sections=(Section(anchor="a", title=text, blocks=(table,), brief=True),),
+    )
+    found = kinds(markdown.render(document))
+    assert (found["table_open"], found["tr_open"], found["td_open"], found["heading_open"]) == (1, 3, 10, 3)
+    assert not {"html_inline", "html_block", "link_open", "image", "bullet_list_open"} & found.keys()
+
+
+def large(rows: int, written: int) -> Document:
+    columns = (Column("function", Kind.NAME), Column("words"), Column("n", Kind.NUMBER), Column("bar", Kind.BAR))
+    table = Table(
+        caption="Rows", columns=columns, rows=tuple((f"f{n:06}" * 8, "words " * 5, "1", 0.5) for n in range(rows))
+    )
+    folded = Table(caption="Folded", columns=columns, rows=table.rows, folded=True)
+    human = Human(heading="Notes", written=("a long line of notes " * 20,) * written)
+    return Document(
+        title="Large",
+        subtitle=("x",),
+        state="VENDOR",
+        class_="vendor",
+        sentence="It is large.",
+        facts=(("n", str(rows)),) * 20,
+        sections=tuple(
+            Section(anchor=f"s{n}", title=f"Part {n}", blocks=(table, folded, human), brief=n % 2 == 0)
+            for n in range(8)
+        ),
+        next_commands=("attribute x",) * 5,
+    )
+
+
+def test_large_report_is_cut_to_its_budget_and_says_so() -> None:
+    """Markdown under 60,000 characters, a mail under 80 kB, a message of 12 blocks; each says that it is short."""
+    for rows, written in ((0, 0), (10, 10), (100, 100), (5_000, 2_000)):
+        document = large(rows, written)
+        text = markdown.render(document).decode()
+        assert len(text) <= markdown.BUDGET
+        assert ("Shortened to fit" in text) == (rows > 10)
+        mail = email.render(document)
+        assert len(mail) < email.BUDGET_BYTES
+        assert ("in the full report" in mail.decode()) == (rows > 30)
+        message = orjson.loads(slack.render(document))
+        assert len(message["blocks"]) <= slack.MAX_BLOCKS
+        assert len(orjson.dumps(message)) < slack.MAX_CHARACTERS + 2_000
+        assert max(len(block.get("text", {}).get("text", "")) for block in message["blocks"]) <= 3_000
+        assert "full report" in message["blocks"][-1]["elements"][0]["text"]
+
+
+def test_bars_grow_and_never_vanish() -> None:
+    """A bar is as long as its share, to an eighth of a character, and what is there is seen."""
+    lengths = [
+        sum(8 if block == "\u2588" else 0x2590 - ord(block) for block in unicode_bar(n / 96, 12)) for n in range(97)
+    ]
+    assert lengths == list(range(97))
+    assert unicode_bar(1e-9, 12) == "\u258f"
