@@ -16,9 +16,10 @@ from attribute.incidents.baseline import usual
 from attribute.incidents.describe import describe
 from attribute.incidents.expected import ExpectedRange, expected_range
 from attribute.incidents.hot import hot_minutes
+from attribute.incidents.members import belongs, tag
 from attribute.incidents.merging import cluster
 from attribute.incidents.model import Incident, IncidentSettings, Point, Span, Tally
-from attribute.incidents.series import CLASS_OF_KIND, KIND, Kind, lay_out
+from attribute.incidents.series import lay_out
 from attribute.incidents.stretches import find_stretches
 
 __all__ = [
@@ -31,10 +32,10 @@ __all__ = [
     "belongs",
     "expected_range",
     "group",
+    "tag",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KIND_OF = {class_: kind for kind, class_ in CLASS_OF_KIND.items() if kind is not Kind.REFUSED}
 
 
 def group(
@@ -67,30 +68,10 @@ def group(
     since: datetime = timed.select(pl.col("minute").min()).item()
     known = timed if history is None else pl.concat([history.filter(pl.col("minute").is_not_null()), timed])
     series = lay_out(known)
-    if series is None:
+    if series is None or series.occurrences.is_empty():
         return ()
     baseline = usual(series, limits)
     until = series.last_minute if now is None else (now - _EPOCH) // timedelta(minutes=1)
     stretches = find_stretches(series, hot_minutes(series, baseline, limits), limits, until)
     found = describe(cluster(stretches, limits), known, series, limits, baseline=baseline.any)
     return tuple(incident for incident in found if incident.ended_at > since)
-
-
-def belongs(incident: Incident, *, at: str = "minute") -> pl.Expr:
-    """
-    Build the filter that holds for the requests of *incident*, those attached included.
-
-    Args:
-        incident: what `group` found.
-        at: the column with the time: `minute` in `COUNTS`, `at` in `VERDICTS`.
-
-    Returns:
-        An expression over *at*, `function`, `class`, `status` and `upstream_status`.
-    """
-    spans = [
-        (pl.col("function") == span.function)
-        & ((Kind.REFUSED if span.refused else _KIND_OF[span.class_]).value == KIND)
-        & pl.col(at).is_between(span.started_at, span.ended_at, closed="left")
-        for span in incident.spans
-    ]
-    return pl.any_horizontal(spans)

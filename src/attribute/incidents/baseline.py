@@ -61,7 +61,10 @@ def usual(series: Series, settings: IncidentSettings) -> Baseline:
                 pl.DataFrame({"day": members}, schema={"day": pl.Int64}), how="cross"
             )
         )
-    return Baseline(pl.concat(parts), solid, enough)
+    shares = pl.concat(parts)
+    if not enough:  # an hour of trouble says nothing of what is usual
+        shares = shares.with_columns(pl.lit(_LEAST_SHARE).alias("share"))
+    return Baseline(shares, solid, enough)
 
 
 def _periods(days: list[int], width: int, *, causal: bool) -> dict[tuple[int, int], list[int]]:
@@ -89,13 +92,21 @@ def _per_unit(series: Series, width: int) -> pl.DataFrame:
     )
 
 
-def _shares(per_unit: pl.DataFrame, dropped: float, prior: float) -> pl.DataFrame:
-    """Columns `kind`, `function`, `share`."""
-    rank = (pl.col("n") / pl.col("requests")).rank("ordinal").over("kind", "function", order_by="unit")
-    kept = per_unit.with_columns(rank.alias("rank"), pl.len().over("kind", "function").alias("units")).filter(
-        pl.col("rank") <= pl.col("units") - (pl.col("units") * dropped).floor()
-    )
-    own = kept.group_by("kind", "function").agg(pl.col("n").sum(), pl.col("requests").sum())
+def _shares(per_unit: pl.DataFrame, cut: float, prior: float) -> pl.DataFrame:
+    """
+    Columns `kind`, `function`, `share`.
+
+    The worst days are cut down to what chance would allow the worst of the others, not left out: where a day has a
+    handful of requests, leaving out the worst leaves out all there is, and what is usual would look like an incident.
+    """
+    of = ["kind", "function"]
+    rank = (pl.col("n") / pl.col("requests")).rank("ordinal").over(of, order_by="unit")
+    mild = rank <= (pl.len().over(of) * (1 - cut)).ceil()
+    worst_mild = (pl.col("n") / pl.col("requests")).filter(mild).max().over(of)
+    likely = worst_mild * pl.col("requests")
+    cap = (likely + 2 * likely.sqrt() + 1).floor().cast(pl.Int64)
+    capped = per_unit.with_columns(pl.min_horizontal("n", cap).alias("n"))
+    own = capped.group_by(of).agg(pl.col("n").sum(), pl.col("requests").sum())
     overall = pl.max_horizontal(pl.col("n").sum() / pl.col("requests").sum(), _LEAST_SHARE).over("kind")
     share = (pl.col("n") + prior * overall) / (pl.col("requests") + prior)
     return own.select("kind", "function", share.alias("share")).sort("kind", "function")
@@ -103,13 +114,22 @@ def _shares(per_unit: pl.DataFrame, dropped: float, prior: float) -> pl.DataFram
 
 def _dispersion(hourly: pl.DataFrame, shares: pl.DataFrame, settings: IncidentSettings) -> pl.DataFrame:
     """Columns `kind`, `dispersion`: by how much hourly counts swing more than chance would have them (moments)."""
+    # Sums of floats depend on their order, and so on how many threads there are; sums of whole numbers do not.
     mean = pl.col("requests") * pl.col("share")
-    terms = hourly.join(shares, on=["kind", "function"]).select(
-        "kind", mean.alias("mean"), ((pl.col("n") - mean) ** 2 - pl.col("n")).alias("swing")
+    swing = (pl.col("n") - mean) ** 2 - pl.col("n")
+    terms = (
+        hourly.join(shares, on=["kind", "function"])
+        .select("kind", (swing / mean).alias("order"), _fixed(swing).alias("swing"), _fixed(mean**2).alias("scale"))
+        .sort("kind", "order", "swing", "scale")
     )
-    calm = terms.filter(
-        (pl.col("swing") / pl.col("mean")).rank("ordinal").over("kind") <= pl.len().over("kind") * (1 - _TRIMMED)
+    kept = (pl.len().over("kind") * (1 - _TRIMMED)).ceil()
+    moments = (
+        terms.filter(pl.int_range(pl.len()).over("kind") < kept)
+        .group_by("kind")
+        .agg((pl.col("swing").sum().cast(pl.Float64) / pl.col("scale").sum().cast(pl.Float64)).alias("dispersion"))
     )
-    moments = calm.group_by("kind").agg((pl.col("swing").sum() / (pl.col("mean") ** 2).sum()).alias("dispersion"))
-    bounded = pl.col("dispersion").fill_nan(1.0).clip(settings.min_dispersion, settings.max_dispersion)
-    return moments.with_columns(bounded)
+    return moments.with_columns(pl.col("dispersion").clip(settings.min_dispersion, settings.max_dispersion))
+
+
+def _fixed(value: pl.Expr) -> pl.Expr:
+    return (value * 1e9).round().cast(pl.Int128)

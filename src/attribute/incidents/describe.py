@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2s
 from typing import Final
 
 import polars as pl
 
+from attribute.incidents.members import SPANS, tag_spans
 from attribute.incidents.merging import Cluster
 from attribute.incidents.model import Incident, IncidentSettings, Point, Span, Tally
-from attribute.incidents.series import CLASS_OF_KIND, KIND, Kind, Series
+from attribute.incidents.series import CLASS_OF_KIND, Kind, Series
 from attribute.rules.words import NO_CLASS, Class
 
 __all__ = ["describe"]
@@ -42,11 +43,12 @@ def describe(
     all_minutes = everything["minute"]
     all_before = _before(everything["requests"])
     tallies = _tallies(clusters, counts, series)
-    intervals = _Intervals(series)
+    all_points = _points(clusters, series)
     incidents = []
     for number, cluster in enumerate(clusters):
         start, end = cluster.start, cluster.end
-        points, total = intervals.points(cluster)
+        points = all_points[number]
+        total = sum(point.total for point in points)
         own = sum(one.requests for one in cluster.stretches)
         attached = sum(one.requests for one in cluster.attached)
         expected = sum(one.expected for one in cluster.all)
@@ -56,7 +58,9 @@ def describe(
         around = all_before[all_minutes.search_sorted(finish)] - all_before[all_minutes.search_sorted(begin)]
         outage = excess * (finish - begin) / around
         peak_at = max(points, key=lambda point: (point.requests, -point.minute.timestamp()))
-        functions = _functions(cluster, series)
+        severity = 1 + sum(outage < limit for limit in settings.severity_minutes)
+        if severity > len(settings.severity_minutes) and _blipped(cluster, settings):
+            continue
         incidents.append(
             Incident(
                 id=_id(cluster, series),
@@ -64,7 +68,7 @@ def describe(
                 started_at=_instant(start),
                 ended_at=_instant(end),
                 ongoing=any(one.ongoing for one in cluster.all),
-                functions=functions,
+                functions=_functions(cluster, series),
                 requests=own,
                 unknown_requests=attached,
                 total_requests=total,
@@ -72,7 +76,7 @@ def describe(
                 excess=excess,
                 baseline_share=expected / total if baseline else None,
                 outage_minutes=outage,
-                severity=1 + sum(outage < limit for limit in settings.severity_minutes),
+                severity=severity,
                 hot_minutes=len({minute for one in cluster.all for minute in one.hot}),
                 peak_share=max(one.peak for one in cluster.stretches),
                 peak_at=peak_at.minute,
@@ -94,6 +98,13 @@ def _instant(minute: int) -> datetime:
 
 def _before(values: pl.Series) -> pl.Series:
     return pl.concat([pl.Series([0], dtype=pl.Int64), values.cum_sum().cast(pl.Int64)])
+
+
+def _blipped(cluster: Cluster, settings: IncidentSettings) -> bool:
+    """Say whether healthy requests on both sides of it, of the function hit most, prove that it was over in no time."""
+    main = max(cluster.all, key=lambda one: one.requests)
+    longest = max(main.calm_after - main.calm_before - 1, cluster.end - cluster.start)
+    return longest < settings.blip_minutes
 
 
 def _id(cluster: Cluster, series: Series) -> str:
@@ -127,76 +138,89 @@ def _spans(cluster: Cluster, series: Series) -> tuple[Span, ...]:
     )
 
 
-class _Intervals:
-    """Slices of the sorted minutes and occurrences, by two look-ups each."""
-
-    def __init__(self, series: Series) -> None:
-        self._series = series
-        self._minutes = series.minutes.select("minute", "requests"), series.keys(series.minutes)
-        self._kinds = {
-            str(part["kind"][0]): (part.select("minute", "n"), series.keys(part))
-            for part in series.occurrences.partition_by("kind", maintain_order=True)
-        }
-
-    def points(self, cluster: Cluster) -> tuple[tuple[Point, ...], int]:
-        """Return the minutes of a cluster with traffic, and how many requests they had in all."""
-        hot = {minute for one in cluster.all for minute in one.hot}
-        totals: Counter[int] = Counter()
-        for function in dict.fromkeys(one.function for one in cluster.all):
-            for minute, total in self._slice(self._minutes, function, cluster.start, cluster.end):
-                totals[minute] += total
-        requests: Counter[int] = Counter()
-        for one in cluster.all:
-            for minute, n in self._slice(self._kinds[one.kind], one.function, one.start, one.end):
-                requests[minute] += n
-        points = tuple(
-            Point(minute=_instant(minute), requests=requests[minute], total=total, hot=minute in hot)
-            for minute, total in sorted(totals.items())
+def _points(clusters: Sequence[Cluster], series: Series) -> list[tuple[Point, ...]]:
+    """For each cluster, its minutes with traffic."""
+    bounds = [(number, one, one.start, one.end) for number, one in enumerate(clusters)]
+    totals = _sums(
+        [
+            (number, function, start, end)
+            for number, cluster, start, end in bounds
+            for function in dict.fromkeys(stretch.function for stretch in cluster.all)
+        ],
+        series.minutes.rename({"requests": "n"}),
+        series,
+    )
+    requests: dict[tuple[int, int], int] = Counter()
+    for occurrences in series.occurrences.partition_by("kind", maintain_order=True):
+        kind = occurrences["kind"][0]
+        slices = [
+            (number, stretch.function, stretch.start, stretch.end)
+            for number, cluster, _, _ in bounds
+            for stretch in cluster.all
+            if stretch.kind == kind
+        ]
+        for number, minute, n in _sums(slices, occurrences, series).iter_rows():
+            requests[number, minute] += n
+    hot = [{minute for stretch in cluster.all for minute in stretch.hot} for cluster in clusters]
+    points: list[list[Point]] = [[] for _ in clusters]
+    for number, minute, total in totals.iter_rows():
+        points[number].append(
+            Point(
+                minute=_instant(minute),
+                requests=requests[number, minute],
+                total=total,
+                hot=minute in hot[number],
+            )
         )
-        return points, totals.total()
+    return [tuple(of_cluster) for of_cluster in points]
 
-    def _slice(
-        self, of: tuple[pl.DataFrame, pl.Series], function: int, start: int, end: int
-    ) -> Iterator[tuple[int, int]]:
-        frame, keys = of
-        offset = function * self._series.stride - self._series.first_minute
-        begin, finish = keys.search_sorted(pl.Series([offset + start, offset + end])).to_list()
-        return frame.slice(begin, finish - begin).iter_rows()
+
+def _sums(slices: list[tuple[int, int, int, int]], frame: pl.DataFrame, series: Series) -> pl.DataFrame:
+    """
+    Add up `n` of *frame* (sorted by `function`, `minute`) over slices of (cluster, function, start, end), by minute.
+
+    Returns:
+        Columns `cluster`, `minute`, `n`, sorted by the first two.
+    """
+    wanted = pl.DataFrame(slices, schema=["cluster", "function", "minute", "end"], orient="row").cast(pl.Int64)
+    keys = series.keys(frame)
+    begins = series.keys(wanted)
+    ends = begins + wanted["end"] - wanted["minute"]
+    return (
+        wanted.select(
+            "cluster",
+            pl.int_ranges(
+                pl.lit(keys.search_sorted(begins).cast(pl.Int64)), pl.lit(keys.search_sorted(ends).cast(pl.Int64))
+            ).alias("row"),
+        )
+        .explode("row")
+        .drop_nulls()
+        .with_columns(
+            pl.lit(frame["minute"]).gather(pl.col("row")).alias("minute"),
+            pl.lit(frame["n"]).gather(pl.col("row")).alias("n"),
+        )
+        .group_by("cluster", "minute")
+        .agg(pl.col("n").sum())
+        .sort("cluster", "minute")
+    )
 
 
 def _tallies(clusters: Sequence[Cluster], counts: pl.DataFrame, series: Series) -> Mapping[str, Sequence[Tally]]:
     """For each tallied column, one tally per cluster."""
-    stretches = pl.DataFrame(
+    spans = pl.DataFrame(
         [
-            (number, str(one.kind), series.functions[one.function], _instant(one.start), _instant(one.end))
+            (str(number), str(one.kind), series.functions[one.function], _instant(one.start), _instant(one.end))
             for number, cluster in enumerate(clusters)
             for one in cluster.all
         ],
-        schema={
-            "cluster": pl.Int64,
-            "kind": pl.String,
-            "function": pl.String,
-            "start": pl.Datetime("us", "UTC"),
-            "end": pl.Datetime("us", "UTC"),
-        },
+        schema=SPANS,
         orient="row",
     )
-    # Stretches of one kind and function never overlap, so the last one to start before a minute is the only candidate.
+    incident_rows = counts.lazy().filter(pl.col("class") != NO_CLASS, pl.col("minute").is_not_null())
     members = (
-        counts.lazy()
-        .filter(pl.col("class") != NO_CLASS, pl.col("minute").is_not_null())
-        .with_columns(KIND.alias("kind"))
-        .sort("minute")
-        .join_asof(
-            stretches.lazy().sort("start"),
-            left_on="minute",
-            right_on="start",
-            by=["kind", "function"],
-            strategy="backward",
-            check_sortedness=False,
-        )
-        .filter(pl.col("minute") < pl.col("end"))
-        .select("cluster", *_TALLIED, "requests")
+        tag_spans(incident_rows, spans, at="minute")
+        .filter(pl.col("incident").is_not_null())
+        .select(pl.col("incident").cast(pl.Int64).alias("cluster"), *_TALLIED, "requests")
         .collect()
     )
     return {column: _tally(members, column, len(clusters)) for column in _TALLIED}

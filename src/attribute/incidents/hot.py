@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from attribute.incidents.baseline import Baseline
@@ -11,6 +13,7 @@ from attribute.incidents.series import Series
 __all__ = ["hot_minutes"]
 
 _DAY = 1440
+_WEEK = 7 * _DAY
 
 
 def hot_minutes(series: Series, baseline: Baseline, settings: IncidentSettings) -> pl.DataFrame:
@@ -38,9 +41,13 @@ def hot_minutes(series: Series, baseline: Baseline, settings: IncidentSettings) 
         keys = series.keys(part)
         before = _running(part["n"])
         place = pl.Series("place", range(part.height), dtype=pl.Int64)
+        a_week = part.height * _WEEK / (series.last_minute - series.first_minute + 1)
+        functions = part["function"].n_unique()
         hot = pl.Series("hot", [False]).new_from_index(0, part.height)
         peak = pl.Series("peak", [0.0]).new_from_index(0, part.height)
         for scale in settings.scales_minutes:
+            windows = min(a_week, functions * _WEEK / scale)
+            least = max(settings.min_evidence, math.log(windows * settings.chance_weeks))
             end = keys.search_sorted(keys + scale).cast(pl.Int64)
             count = before.gather(end) - before.gather(place)
             total = totals_before.gather(total_keys.search_sorted(keys + scale)) - totals_before.gather(
@@ -49,7 +56,7 @@ def hot_minutes(series: Series, baseline: Baseline, settings: IncidentSettings) 
             hot_before = _running(hot.cast(pl.Int64))
             untouched = hot_before.gather(end) == hot_before.gather(place)
             window = part.select("share", "dispersion").with_columns(count.alias("x"), total.alias("total"))
-            stands_out = window.select(_stands_out(baseline, settings)).to_series() & untouched
+            stands_out = window.select(_stands_out(baseline, settings, least)).to_series() & untouched
             opened = stands_out.cast(pl.Int64)
             closed = pl.DataFrame({"end": end.filter(stands_out)}).group_by("end").len().sort("end")
             steps = pl.DataFrame({"place": place, "opened": opened}).join(
@@ -72,7 +79,7 @@ def _running(values: pl.Series) -> pl.Series:
     return pl.concat([pl.Series([0], dtype=pl.Int64), values.cum_sum().cast(pl.Int64)])
 
 
-def _stands_out(baseline: Baseline, settings: IncidentSettings) -> pl.Expr:
+def _stands_out(baseline: Baseline, settings: IncidentSettings, least: float) -> pl.Expr:
     """Build the test of a window from its `x` (of the kind), `total`, usual `share` and `dispersion`."""
     x, total, usual = pl.col("x"), pl.col("total"), pl.col("share")
     absolute = (x >= settings.absolute_min_requests) & (x >= total * settings.absolute_share)
@@ -81,6 +88,10 @@ def _stands_out(baseline: Baseline, settings: IncidentSettings) -> pl.Expr:
     mean = usual * total
     size = 1 / pl.col("dispersion")
     evidence = x * (x / mean).log() - (x + size) * ((x + size) / (mean + size)).log()
-    limit = pl.max_horizontal(usual * settings.share_ratio, usual + settings.share_excess)
-    relative = (x >= settings.min_requests) & (x >= total * limit) & (evidence >= settings.min_evidence)
+    limit = pl.min_horizontal(
+        pl.max_horizontal(usual * settings.share_ratio, usual + settings.share_excess),
+        usual * settings.rare_ratio + settings.rare_excess,
+        (1 + usual) / 2,
+    )
+    relative = (x >= settings.min_requests) & (x >= total * limit) & (evidence >= least)
     return relative if baseline.solid else relative & absolute

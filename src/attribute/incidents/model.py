@@ -23,12 +23,16 @@ class IncidentSettings:
         min_requests: a window with fewer requests of the class is never hot.
         share_ratio: nor is one whose share of the class is under this many times the baseline's...
         share_excess: ...or not this much above it.
+        rare_ratio: for a class that is rare, this many times the baseline's share...
+        rare_excess: ...and this much on top are enough, where that is less.
         min_evidence: nor one whose log-likelihood ratio against the baseline is less.
+        chance_weeks: and in so many weeks not one window of chance alone may pass: the more windows there are to look
+            at, the more evidence is asked for.
         absolute_min_requests: where there is no baseline worth the name, a window needs this many requests...
         absolute_share: ...and this share of all.
         baseline_days: how many days before a day are its baseline.
         enough_days: with fewer days than this, a baseline is no baseline worth the name.
-        dropped_share: this share of a baseline's days (or hours), the worst, is left out.
+        dropped_share: this share of a baseline's days, the worst, is cut down to what the others would allow.
         prior_requests: how many requests the share of the class over all functions weighs in that of one function.
         min_dispersion: the least over-dispersion assumed.
         max_dispersion: the most.
@@ -41,8 +45,10 @@ class IncidentSettings:
         min_excess: a stretch with fewer requests over the expected is dropped.
         merge_minutes: stretches of several functions this close are one incident.
         release_minutes: for application incidents, only those that start this close are.
-        burst_minutes: a stretch of answers that no upstream call preceded (UNKNOWN, 4xx) that is over sooner is one
-            client's burst, not an incident.
+        burst_slot_minutes: of a stretch of answers that no upstream call preceded (UNKNOWN, 4xx), the two largest slots
+            of this many minutes are thought to be one client's burst...
+        burst_rest_share: ...and if less than this share of its requests lies outside them, it is no incident.
+        blip_minutes: an incident of the lowest severity that provably was over sooner is none.
         severity_minutes: the equivalent minutes of full outage from which on severity is 1, 2 and 3.
     """
 
@@ -50,7 +56,10 @@ class IncidentSettings:
     min_requests: int = 3
     share_ratio: float = 3.0
     share_excess: float = 0.05
+    rare_ratio: float = 6.0
+    rare_excess: float = 0.005
     min_evidence: float = 9.0
+    chance_weeks: float = 6.0
     absolute_min_requests: int = 5
     absolute_share: float = 0.05
     baseline_days: int = 14
@@ -67,7 +76,9 @@ class IncidentSettings:
     min_excess: float = 2.0
     merge_minutes: int = 15
     release_minutes: int = 5
-    burst_minutes: int = 30
+    burst_slot_minutes: int = 10
+    burst_rest_share: float = 0.25
+    blip_minutes: int = 5
     severity_minutes: tuple[float, float, float] = (30.0, 5.0, 1.0)
 
 

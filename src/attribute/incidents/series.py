@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from attribute.rules.words import Class
+from attribute.rules.words import NO_CLASS, Class
 
 __all__ = ["CLASS_OF_KIND", "Kind", "Series", "lay_out"]
 
@@ -84,28 +84,38 @@ class Series:
 
 def lay_out(counts: pl.DataFrame) -> Series | None:
     """Lay out the timed requests of a `COUNTS` frame; nothing where there are none."""
-    cells = (
+    names = counts.filter(pl.col("minute").is_not_null()).select(pl.col("function").unique().sort())
+    if names.is_empty():
+        return None
+    numbered = (
         counts.lazy()
         .filter(pl.col("minute").is_not_null())
-        .group_by((pl.col("minute").to_physical() // _MINUTE_US).alias("minute"), "function", KIND.alias("kind"))
-        .agg(pl.col("requests").sum().alias("n"))
-        .collect()
+        .join(names.lazy().with_row_index("number"), on="function")
+        .select(
+            (pl.col("minute").to_physical() // _MINUTE_US).alias("minute"),
+            pl.col("number").cast(pl.Int64).alias("function"),
+            "class",
+            "status",
+            "upstream_status",
+            "requests",
+        )
     )
-    if cells.is_empty():
-        return None
-    names = cells.select(pl.col("function").unique().sort()).with_row_index("number")
-    cells = cells.join(names, on="function").select(
-        "minute", pl.col("number").cast(pl.Int64).alias("function"), "kind", "n"
-    )
-    minutes = (
-        cells.group_by("function", "minute")
-        .agg(pl.col("n").sum().alias("requests"), pl.col("n").filter(pl.col("kind").is_null()).sum().alias("healthy"))
+    totals = (
+        numbered.group_by("function", "minute")
+        .agg(
+            pl.col("requests").sum(),
+            pl.when(pl.col("class") == NO_CLASS).then(pl.col("requests")).otherwise(0).sum().alias("healthy"),
+        )
         .sort("function", "minute")
     )
-    occurrences = (
-        cells.filter(pl.col("kind").is_not_null())
-        .select("kind", "function", "minute", "n")
+    of_kind = (
+        numbered.filter(pl.col("class") != NO_CLASS)
+        .with_columns(KIND.alias("kind"))
+        .filter(pl.col("kind").is_not_null())
+        .group_by("kind", "function", "minute")
+        .agg(pl.col("requests").sum().alias("n"))
         .sort("kind", "function", "minute")
     )
-    first, last = cells.select(pl.col("minute").min().alias("first"), pl.col("minute").max().alias("last")).row(0)
+    minutes, occurrences = pl.collect_all([totals, of_kind])
+    first, last = minutes.select(pl.col("minute").min().alias("first"), pl.col("minute").max().alias("last")).row(0)
     return Series(names["function"].to_list(), first, last, minutes, occurrences)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,11 +17,14 @@ from attribute.incidents.series import Kind, Series
 
 __all__ = ["Stretch", "find_stretches"]
 
+_FOREVER = 10**12
+
 
 class _Hot(NamedTuple):
     """
     A hot minute. The sums run over its function, and those of `n` over its kind too, from some fixed point in the past
-    to the minute's start (`..._before`) or end (`..._after`).
+    to the minute's start (`..._before`) or end (`..._after`). `calm_before` and `calm_after` are the nearest other
+    minutes with a healthy request of the function.
     """
 
     kind: str
@@ -34,6 +38,8 @@ class _Hot(NamedTuple):
     total_after: int
     healthy_before: int
     healthy_after: int
+    calm_before: int
+    calm_after: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,8 @@ class Stretch:
         peak: the highest share of the kind in one window of evidence.
         hot: the minutes that are evidence.
         ongoing: nothing says that it was over at the end of the data.
+        calm_before: the last minute before it with a healthy request of the function: it cannot have begun earlier.
+        calm_after: the first one after it.
     """
 
     kind: Kind
@@ -64,6 +72,8 @@ class Stretch:
     peak: float
     hot: tuple[int, ...]
     ongoing: bool
+    calm_before: int
+    calm_after: int
 
 
 def find_stretches(series: Series, hot: pl.DataFrame, settings: IncidentSettings, until: int) -> list[Stretch]:
@@ -79,7 +89,8 @@ def find_stretches(series: Series, hot: pl.DataFrame, settings: IncidentSettings
     Returns:
         Stretches of the same kind and function never overlap. Sorted by kind, function and start.
     """
-    healthy_at_end = dict(series.minutes.group_by("function").agg(pl.col("healthy").sum()).iter_rows())
+    per_function = series.minutes.group_by("function").agg(pl.col("healthy").sum()).sort("function")
+    healthy_at_end = per_function["healthy"].cum_sum().to_list()
     found = []
     for _, group in groupby(_hot_rows(series, hot), key=attrgetter("kind", "function")):
         kept = []
@@ -108,6 +119,19 @@ def _hot_rows(series: Series, hot: pl.DataFrame) -> Iterator[_Hot]:
     for name, values in sums.items():
         rows = rows.with_columns(
             values.gather(place).alias(f"{name}_before"), values.gather(place + 1).alias(f"{name}_after")
+        )
+    # The minute in which the running sum of healthy requests first reaches what it is before this one, and the one in
+    # which it first exceeds what it is after: the neighbours with healthy requests, if they are the same function's.
+    healthy = sums["healthy"]
+    minutes = series.minutes["minute"]
+    of = series.minutes["function"]
+    for name, wanted in (("calm_before", rows["healthy_before"]), ("calm_after", rows["healthy_after"] + 1)):
+        at = (healthy.search_sorted(wanted).cast(pl.Int64) - 1).clip(0, series.minutes.height - 1)
+        same = of.gather(at) == rows["function"]
+        limit = -_FOREVER if name == "calm_before" else _FOREVER
+        neighbour = pl.DataFrame({"same": same, "minute": minutes.gather(at)})
+        rows = rows.with_columns(
+            neighbour.select(pl.when("same").then("minute").otherwise(limit)).to_series().alias(name)
         )
     return (_Hot(*row) for row in rows.filter("hot").drop("hot").iter_rows())
 
@@ -183,8 +207,15 @@ def _reopened(parts: Sequence[list[_Hot]], settings: IncidentSettings) -> Iterat
 
 
 def _is_burst(rows: Sequence[_Hot], settings: IncidentSettings) -> bool:
-    """Say whether this is one client hammering: refused before any upstream call, and soon over."""
-    return rows[0].kind == Kind.REFUSED and rows[-1].minute - rows[0].minute < settings.burst_minutes
+    """Say whether this is one client hammering: refused before any upstream call, nearly all of it at one time."""
+    if rows[0].kind != Kind.REFUSED:
+        return False
+    slots: Counter[int] = Counter()
+    for row in rows:
+        slots[row.minute // settings.burst_slot_minutes] += row.n_after - row.n_before
+    burst = sum(requests for _, requests in slots.most_common(2))
+    rest = slots.total() - burst
+    return rest < settings.absolute_min_requests or rest < settings.burst_rest_share * slots.total()
 
 
 def _stretch(rows: Sequence[_Hot], settings: IncidentSettings, until: int, healthy_at_end: int) -> Stretch:
@@ -206,4 +237,6 @@ def _stretch(rows: Sequence[_Hot], settings: IncidentSettings, until: int, healt
         peak=peak,
         hot=tuple(row.minute for row in rows),
         ongoing=ongoing,
+        calm_before=first.calm_before,
+        calm_after=last.calm_after,
     )
