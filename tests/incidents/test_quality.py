@@ -25,7 +25,7 @@ def test_incidents_of_simulated_weeks_are_found_and_few_others(
     assert ours.faults > 10
     assert ours.precision >= precision
     assert ours.recall >= recall
-    assert ours.per_fault <= 1.3
+    assert ours.per_fault <= 1.5
     assert ours.start_error(0.5) <= 30
     others = [score for name, (score, _) in measured.items() if name != "ours"]
     assert balance(ours) > max(balance(other) for other in others)
