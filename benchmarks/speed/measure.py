@@ -6,7 +6,7 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -30,6 +30,16 @@ class Figures:
     runs: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A command ready to run, with what has to happen before every run."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    before: Callable[[], None] | None = None
+
+
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
     """Run *command* to its end and return what it cost, children included."""
     started_s = time.perf_counter()
@@ -50,14 +60,16 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
     )
 
 
-def side_by_side(commands: Mapping[str, Sequence[str]], *, runs: int) -> dict[str, Figures]:
-    """Run all *commands* in turn, *runs* times after one warm-up, and return the medians of those that succeed."""
-    kept: dict[str, list[Run]] = {name: [] for name in commands}
+def side_by_side(contenders: Sequence[Prepared], *, runs: int) -> dict[str, Figures]:
+    """Run all *contenders* in turn, *runs* times after one warm-up, and return the medians of those that succeed."""
+    kept: dict[str, list[Run]] = {one.name: [] for one in contenders}
     for number in range(runs + 1):
-        for name, command in commands.items():
-            done = run(command)
+        for one in contenders:
+            if one.before is not None:
+                one.before()
+            done = run(one.command, one.environment)
             if number and done.exit_code == 0:
-                kept[name].append(done)
+                kept[one.name].append(done)
     return {
         name: Figures(
             wall_s=statistics.median(one.wall_s for one in done),

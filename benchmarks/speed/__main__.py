@@ -1,0 +1,60 @@
+"""
+How long whole processes take on the same logs, and how much memory: ours and others, side by side.
+
+    python -m benchmarks.speed [--sizes 0.1,1] [--runs 3] [--seed 1] [--only NAME,NAME] [--write]
+
+Sizes are in GB; a GB is four million lines. All are run in turn, the runs of one round in the same minute, so that a
+busy machine is as hard on one as on the other. Ratios are medians of a run's time to that of DuckDB on the same file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from benchmarks.speed.contenders import CONTENDERS, Contender, Logs
+from benchmarks.speed.make_logs import LINES_PER_GB, write
+from benchmarks.speed.measure import Figures, side_by_side
+from benchmarks.speed.page import page, table
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+BROKEN_SHARE = 0.05
+
+
+def measure(size_gb: float, *, runs: int, seed: int, contenders: tuple[Contender, ...]) -> dict[str, Figures]:
+    """Make logs of *size_gb* and return the figures of all contenders that are there and succeed."""
+    line_count = max(1, round(size_gb * LINES_PER_GB))
+    with tempfile.TemporaryDirectory() as folder:
+        logs = Logs.in_folder(Path(folder))
+        write(logs.clean, line_count=line_count, seed=seed)
+        if any(contender.reads == "broken" for contender in contenders):
+            write(logs.broken, line_count=line_count, seed=seed, broken_share=BROKEN_SHARE)
+        if any(contender.reads == "gzip" for contender in contenders):
+            logs.compress()
+        return side_by_side([contender.prepared(logs) for contender in contenders], runs=runs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="0.1,1", help="in GB, with commas")
+    parser.add_argument("--runs", type=int, default=3, help="measured runs of each, after one that is not")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="names of contenders, with commas")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    given = parser.parse_args()
+    wanted = {name for name in given.only.split(",") if name}
+    unknown = wanted - {contender.name for contender in CONTENDERS}
+    if unknown:
+        parser.error(f"no such contender: {', '.join(sorted(unknown))}")
+    contenders = tuple(one for one in CONTENDERS if one.is_there and (not wanted or one.name in wanted))
+    measured: dict[float, dict[str, Figures]] = {}
+    for size_gb in map(float, given.sizes.split(",")):
+        measured[size_gb] = measure(size_gb, runs=given.runs, seed=given.seed, contenders=contenders)
+        print(table(size_gb, measured[size_gb]), flush=True)
+    if given.write:
+        PAGE.write_text(page(measured, runs=given.runs, seed=given.seed), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Figures as tables, and the page that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchmarks.speed.contenders import BASE
+from benchmarks.speed.measure import Figures
+
+HEAD = """# Performance
+
+Whole processes, from their start to their end, on machine-written logs of one record per request (about 225 bytes a
+line, 4 % of the requests failing or slow, ten days); a GB is four million lines. Medians of {runs} runs each, after
+one that is not counted; all contenders run in turn. The machine has 2 cores. Made by
+
+    python -m benchmarks.speed --sizes {sizes} --runs {runs} --seed {seed} --write
+
+`attribute FILE -o json` checks every line, gives every incident request its verdict and finds the incidents. DuckDB,
+ClickHouse, plain polars and the Python loop only read the same file and count by minute, function, statuses and class;
+most of them cannot read a log with broken lines. The floor reads the bytes and counts the newlines. *One thread* is
+`attribute` held to one processor.
+"""
+
+
+def table(size_gb: float, figures: Mapping[str, Figures]) -> str:
+    """Return a Markdown table of one size."""
+    base = figures.get(BASE)
+    rows = [
+        f"\n## {size_gb:g} GB\n",
+        "| | wall, s | processor, s | peak, MB | wall, times DuckDB | processor, times DuckDB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, one in figures.items():
+        ratios = ("", "") if base is None else (f"{one.wall_s / base.wall_s:.2f}", f"{one.cpu_s / base.cpu_s:.2f}")
+        rows.append(f"| {name} | {one.wall_s:.2f} | {one.cpu_s:.2f} | {one.peak_mb:.0f} | {ratios[0]} | {ratios[1]} |")
+    return "\n".join(rows) + "\n"
+
+
+def page(measured: Mapping[float, Mapping[str, Figures]], *, runs: int, seed: int) -> str:
+    """Return the whole page."""
+    head = HEAD.format(runs=runs, seed=seed, sizes=",".join(f"{size:g}" for size in measured))
+    return head + "".join(table(size, figures) for size, figures in measured.items())
