@@ -143,7 +143,7 @@ def layouts(draw: st.DrawFn) -> Layout:
 @st.composite
 def members(draw: st.DrawFn, key: str, *, odd: bool) -> str:
     pool = VALUES.get(key, TEXTS + STATUSES)
-    return draw(st.sampled_from(ODD_VALUES.get(key, ODD_TEXTS) if odd else pool))
+    return draw(st.sampled_from(ODD_VALUES.get(key, ODD_TEXTS + ODD_NUMBERS) if odd else pool))
 
 
 def written(layout: Layout, values: list[str]) -> bytes:

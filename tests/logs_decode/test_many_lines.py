@@ -133,6 +133,23 @@ def test_every_changed_byte_of_a_line_is_noticed(change: str, backwards: bool) -
         assert fast(text) == tell(text)
 
 
+@pytest.mark.parametrize("byte", [b'"', b"\\", b"\x1f", b"\x00", b"\t", b"#", b"!", b"\x7f", "é".encode(), b"\xff"])
+def test_one_odd_byte_in_one_id_is_noticed_where_all_else_is_sound(byte: bytes) -> None:
+    """Looking at all ids in one go is only a short cut to looking at each."""
+    sound = line()
+    text = log(*[sound] * 5, sound.replace(b"435a", byte + b"435a"[len(byte) :]), *[sound] * 5)
+    assert fast(text) == exact(text) == tell(text)
+
+
+@pytest.mark.parametrize("value", ["007", "-01", "1.", ".5", "+1", "1e999", "tru", "'a'", '"a', '"\\x"', "[1", "NaN"])
+def test_unknown_field_that_is_no_json_is_noticed(value: str) -> None:
+    """A field of no meaning still makes its line broken, if it is."""
+    sound = line(region=1)
+    text = log(*[sound] * 5, sound.replace(b'"region":1', b'"region":' + value.encode()))
+    assert fast(text) == exact(text) == tell(text)
+    assert [reject[1] for reject in fast(text).rejects] == ["json"]
+
+
 def test_several_layouts_in_one_chunk_are_each_vouched_for() -> None:
     """Functions of different versions write to one file; none of them makes the others slow."""
     draw = random.Random(5)
