@@ -71,7 +71,13 @@ class SpikeTest:
 
 
 def judge_spikes(
-    samples: Sequence[Sample], expectation: Expectation, settings: GateSettings, *, kind: Kind, windows: Sequence[int]
+    samples: Sequence[Sample],
+    expectation: Expectation,
+    settings: GateSettings,
+    *,
+    kind: Kind,
+    windows: Sequence[int],
+    search: bool = True,
 ) -> tuple[list[SpikeTest], list[SpikeTest]]:
     """
     Test all windows, over all functions and for each.
@@ -82,6 +88,7 @@ def judge_spikes(
         settings: the gate's numbers.
         kind: which UNKNOWN.
         windows: hours, some of `settings.spike_hours`.
+        search: whether to work out how many would have failed; the verdicts are the same without.
 
     Returns:
         The tests of all functions together, one per window; and those of single functions that fail.
@@ -101,18 +108,17 @@ def judge_spikes(
         norm = _norm_of_mix(members, expectation, kind, hours)
         overall.append(
             _Test(kind, hours, None, total, norm, settings, factor=len(windows), least=settings.min_incident).run(
-                search=True
+                search=search
             )
         )
         for name, part in counts.items():
             own = known.get(name, expectation.new[kind])
             if part.counted < settings.min_unknown or part.counted <= own_allowed(own, settings) * part.incident:
                 continue
-            test = _Test(
-                kind, hours, name, part, own, settings, factor=tests, least=settings.min_incident_function
-            ).run(search=False)
-            if test.fails:
-                single.append(test)
+            test = _Test(kind, hours, name, part, own, settings, factor=tests, least=settings.min_incident_function)
+            found = test.run(search=False)
+            if found.fails:
+                single.append(test.run(search=search))
     return overall, single
 
 
@@ -205,7 +211,7 @@ class _Test:
         still_there = self.still_there()
         enough = counts.counted >= settings.min_unknown and counts.incident >= self.least
         fails = enough and p_value < settings.alpha and still_there is not False
-        needed = self.needed() if search or fails else None
+        needed = self.needed() if search else None
         return SpikeTest(
             kind=self.kind,
             hours=self.hours,
