@@ -166,13 +166,16 @@ class Packing:
         Returns:
             The values of all keys and `requests` (Int64), in order of the codes.
         """
-        if weights is None and self._fits:
+        if not self._fits:
+            rows = pl.DataFrame({"key": packed, "weight": 1 if weights is None else weights})
+            runs = rows.lazy().group_by("key").agg(pl.col("weight").sum().alias("requests")).sort("key").collect()
+        elif weights is None:
             runs = packed.sort().rle().struct.unnest().rename({"value": "key", "len": "requests"})
-        else:
-            rows = packed.alias("key").to_frame()
-            times = pl.len() if weights is None else pl.col("weight").sum()
-            rows = rows if weights is None else rows.with_columns(weights.alias("weight"))
-            runs = rows.lazy().group_by("key").agg(times.alias("requests")).sort("key").collect()
+        else:  # sums of runs of sorted keys: three times as fast as to group and then sort
+            rows = pl.DataFrame({"key": packed, "sum": weights}).sort("key")
+            is_last = (pl.col("key") != pl.col("key").shift(-1)).fill_null(value=True)
+            runs = rows.select("key", pl.col("sum").cum_sum()).filter(is_last)
+            runs = runs.select("key", (pl.col("sum") - pl.col("sum").shift(1, fill_value=0)).alias("requests"))
         return runs.select(*self._unpacked(), pl.col("requests").cast(pl.Int64))
 
     def _unpacked(self) -> Iterator[pl.Expr]:

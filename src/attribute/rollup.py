@@ -98,7 +98,7 @@ def count_healthy(records: pl.DataFrame, absorbed: pl.Expr, *, slot: timedelta =
     Returns:
         Their rollup, of class `none` and reason `ok` or `upstream-failure-absorbed`.
     """
-    seen = records.select(absorbed.fill_null(value=False).alias("absorbed"))["absorbed"]
+    seen = records.with_columns(absorbed.fill_null(value=False).alias("absorbed"))["absorbed"]
     return merge([count_some_healthy(Batch.of(records), seen, slot=slot)])
 
 
@@ -152,37 +152,30 @@ def roll_up(*, verdicts: pl.DataFrame, healthy: pl.DataFrame) -> Rollup:
     return merge([count_verdicts(verdicts), calm])
 
 
-def merge(rollups: Iterable[Rollup]) -> Rollup:
-    """Add up *rollups*. Order and grouping do not matter; nothing to merge gives `empty()`."""
-    parts = [part for part in rollups if part.counts.height or part.latency.height]
-    if not parts:
-        return empty()
-    return Rollup(
-        _added([part.counts for part in parts], COUNTS),
-        _added([part.latency for part in parts], LATENCY),
-    )
+def merge(rollups: Iterable[Rollup], *, less: Iterable[Rollup] = ()) -> Rollup:
+    """
+    Add up *rollups*. Order and grouping do not matter; nothing to merge gives `empty()`.
+
+    Args:
+        rollups: what was counted.
+        less: what is taken out of it again, exactly: an ending record that looked healthy when it was counted may turn
+            out to belong to an incident request.
+
+    Raises:
+        ValueError: *less* holds a request that *rollups* do not (a bug of the caller's).
+    """
+    counts: list[pl.DataFrame] = []
+    latency: list[pl.DataFrame] = []
+    for sign, parts in ((1, rollups), (-1, less)):
+        for part in parts:
+            counts.append(part.counts if sign > 0 else part.counts.with_columns(-pl.col("requests")))
+            latency.append(part.latency if sign > 0 else part.latency.with_columns(-pl.col("requests")))
+    return Rollup(_added(counts, COUNTS), _added(latency, LATENCY))
 
 
 def subtract(minuend: Rollup, subtrahend: Rollup) -> Rollup:
-    """
-    Take requests that were counted out again, exactly.
-
-    An ending record that looked healthy when it was counted may turn out to belong to an incident request.
-
-    Raises:
-        ValueError: *subtrahend* holds a request that *minuend* does not (a bug of the caller's).
-    """
-    minus = pl.col("requests").neg()
-    frames = []
-    for have, take, schema in (
-        (minuend.counts, subtrahend.counts, COUNTS),
-        (minuend.latency, subtrahend.latency, LATENCY),
-    ):
-        left = _added([have, take.with_columns(minus)], schema) if take.height else have
-        if left.height and left.select(pl.col("requests").min()).item() < 0:
-            raise ValueError("a rollup cannot give back requests that it never counted")
-        frames.append(left.filter(pl.col("requests") != 0))
-    return Rollup(frames[0], frames[1])
+    """Return `merge` of *minuend* less *subtrahend*."""
+    return merge([minuend], less=[subtrahend])
 
 
 def compact(
@@ -322,15 +315,22 @@ def _width_us(slot: timedelta) -> int:
 
 def _added(frames: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
     """Add up frames of counts."""
-    rows = pl.concat([frame.select(schema.names()) for frame in frames], rechunk=True)
-    return _canonical({name: Coded.of(rows[name]) for name in schema if name != "requests"}, rows["requests"], schema)
-
-
-def _canonical(keys: Mapping[str, Coded], requests: pl.Series, schema: pl.Schema) -> pl.DataFrame:
-    """Return one row per key, in order of all of them."""
-    if requests.is_empty():
+    frames = [frame.select(schema.names()) for frame in frames if frame.height]
+    if not frames:
         return schema.to_frame()
-    ranked = {name: keys[name].ranked() for name in schema if name != "requests"}
+    rows = pl.concat(frames, rechunk=True)
+    keys = {name: Coded.of(rows[name]) for name in schema if name != "requests"}
+    added = _canonical(keys, rows["requests"])
+    least = added["requests"].min()
+    assert isinstance(least, int)
+    if least < 0:
+        raise ValueError("a rollup cannot give back requests that it never counted")
+    return added if least > 0 else added.filter(pl.col("requests") > 0)
+
+
+def _canonical(keys: Mapping[str, Coded], requests: pl.Series) -> pl.DataFrame:
+    """Return one row per key, in order of all of them."""
+    ranked = {name: column.ranked() for name, column in keys.items()}
     packing = Packing({name: column.values for name, column in ranked.items()})
     codes = pl.DataFrame([column.codes.alias(name) for name, column in ranked.items()])
     packed = codes.select(packing.pack({name: pl.col(name) for name in ranked})).to_series()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -19,10 +19,10 @@ from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome
 from attribute.logs.lines import Decoded, decode_chunk
 from attribute.logs.sources import Source, discover
-from attribute.rollup import Rollup, empty, merge
+from attribute.rollup import Rollup, merge
 from attribute.rules.compile import CompiledRules, compile_rules
 
-ROLLUPS_AT_ONCE = 32
+ROWS_AT_ONCE = 1_000_000
 SAMPLE_REJECTS = 20
 UNKNOWN_NAMES = 50
 
@@ -49,8 +49,8 @@ def analyse(options: AnalysisOptions) -> Analysis:
         loud=gathering.loud,
         quiet=gathering.quiet,
         fetch=gathering.fetch,
-        ended=merge(gathering.ended),
-        unended=merge(gathering.unended),
+        ended=gathering.ended.rollups,
+        unended=gathering.unended.rollups,
         ending_functions=frozenset(gathering.ending_functions),
         compiled=compiled,
         window=options.window,
@@ -72,6 +72,26 @@ def analyse(options: AnalysisOptions) -> Analysis:
     )
 
 
+class _Counted:
+    """Rollups to be added up, merged now and then so that their memory stays within a few times that of the sum."""
+
+    def __init__(self) -> None:
+        self.rollups: list[Rollup] = []
+        self._rows = 0
+        self._merge_at = ROWS_AT_ONCE
+
+    def add(self, rollups: Iterable[Rollup]) -> None:
+        """Take some more."""
+        for rollup in rollups:
+            if rollup.counts.height:
+                self.rollups.append(rollup)
+                self._rows += rollup.counts.height + rollup.latency.height
+        if self._rows > self._merge_at:
+            self.rollups = [merge(self.rollups)]
+            self._rows = self.rollups[0].counts.height + self.rollups[0].latency.height
+            self._merge_at = max(ROWS_AT_ONCE, 2 * self._rows)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Gathering:
     """All that is gathered while the sources are read, and the way back to a chunk already read."""
@@ -80,8 +100,8 @@ class _Gathering:
     compiled: CompiledRules
     sources: Sequence[Source]
     tally: Tally = field(default_factory=Tally.zero)
-    ended: list[Rollup] = field(default_factory=lambda: [empty()])
-    unended: list[Rollup] = field(default_factory=lambda: [empty()])
+    ended: _Counted = field(default_factory=_Counted)
+    unended: _Counted = field(default_factory=_Counted)
     ending_functions: set[str] = field(default_factory=set)
     loud: Spill = field(init=False)
     quiet: Spill = field(init=False)
@@ -98,10 +118,11 @@ class _Gathering:
         total_bytes = sum(source.size_bytes or 0 for source in self.sources)
         with ThreadPoolExecutor(self.options.threads) as pool:
             for index, source in enumerate(self.sources):
+                lines_before = self.tally.lines
                 before = sum(outcome.bytes_read for outcome in self.outcomes)
                 reader = self._reader(source)
                 for chunk, decoded, partial in _side_by_side(pool, self.options.threads, reader, self._digest):
-                    self._take(index, chunk, decoded, partial)
+                    self._take(index, chunk, decoded, partial, lines_before)
                     if self.options.on_progress is not None:
                         done = before + reader.bytes_read
                         self.options.on_progress(
@@ -110,31 +131,34 @@ class _Gathering:
                 self.outcomes.append(reader.outcome)
 
     def _reader(self, source: Source) -> ChunkReader:
-        return ChunkReader(source, chunk_bytes=self.options.chunk_bytes, fingerprint=self.options.fingerprint)
+        # lines are counted once they are decoded, which costs nothing
+        return ChunkReader(
+            source, chunk_bytes=self.options.chunk_bytes, fingerprint=self.options.fingerprint, first_line=0
+        )
 
     def _digest(self, chunk: Chunk) -> tuple[Decoded, Partial]:
         decoded = decode_chunk(chunk, strict=self.options.strict)
         return decoded, digest(decoded, compiled=self.compiled, window=self.options.window)
 
-    def _take(self, index: int, chunk: Chunk, decoded: Decoded, partial: Partial) -> None:
+    def _take(self, index: int, chunk: Chunk, decoded: Decoded, partial: Partial, lines_before: int) -> None:
         piece = len(self.places)
         self.places.append((index, chunk.number))
+        self._hear_rejects(self.sources[index].name, decoded, self.tally.lines - lines_before)
         self.tally += partial.tally
-        self._hear_rejects(self.sources[index].name, decoded)
         self.ending_functions |= partial.ending_functions
         self.loud.add(partial.loud)
         self.quiet.add(partial.quiet.with_columns(pl.lit(piece, pl.UInt32).alias("piece")))
-        for rollups, more in ((self.ended, partial.ended), (self.unended, partial.unended)):
-            rollups.extend(more)
-            if len(rollups) >= ROLLUPS_AT_ONCE:
-                rollups[:] = [merge(rollups)]
+        self.ended.add(partial.ended)
+        self.unended.add(partial.unended)
 
-    def _hear_rejects(self, file: str, decoded: Decoded) -> None:
+    def _hear_rejects(self, file: str, decoded: Decoded, lines_before: int) -> None:
         room = SAMPLE_REJECTS - len(self.sample_rejects)
         if self.options.on_reject is None and room <= 0:
             return
         for reject in decoded.rejects:
-            place = RejectedAt(file=file, line=reject.line, reason=str(reject.reason), detail=reject.detail)
+            place = RejectedAt(
+                file=file, line=lines_before + reject.line, reason=str(reject.reason), detail=reject.detail
+            )
             if len(self.sample_rejects) < SAMPLE_REJECTS:
                 self.sample_rejects.append(place)
             if self.options.on_reject is not None:

@@ -20,7 +20,7 @@ from attribute.engines.partial import QUIET, hash_of, is_ending
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS, VERDICTS
 from attribute.requests import consolidate, count_duplicates
-from attribute.rollup import Rollup, count_healthy, count_verdicts, empty, merge, subtract
+from attribute.rollup import Rollup, count_healthy, count_verdicts, merge
 from attribute.rules.compile import CompiledRules
 from attribute.verdicts import classify
 
@@ -50,8 +50,8 @@ def settle(
     loud: Spill,
     quiet: Spill,
     fetch: Fetch,
-    ended: Rollup,
-    unended: Rollup,
+    ended: Sequence[Rollup],
+    unended: Sequence[Rollup],
     ending_functions: frozenset[str],
     compiled: CompiledRules,
     window: Window,
@@ -64,8 +64,8 @@ def settle(
         loud: all failing or slow records (`RECORDS`).
         quiet: hashes of all others (`PLACED`).
         fetch: reads pieces again.
-        ended: rollup of quiet ending records.
-        unended: rollup of quiet records that end nothing.
+        ended: rollups of quiet ending records.
+        unended: rollups of quiet records that end nothing.
         ending_functions: functions that wrote an ending record anywhere.
         compiled: the rules.
         window: where the deciding record must lie.
@@ -83,7 +83,9 @@ def settle(
             mine = records.filter(~compiled.incident).join(wanted, on="request_id", how="semi")
             extra.add(mine.select(list(RECORDS)))
     verdicts = Spill(VERDICTS, budget_bytes=memory_bytes // 4)
-    taken_ended, taken_unended, counted = [empty()], [empty()], [empty()]
+    taken_ended: list[Rollup] = []
+    taken_unended: list[Rollup] = []
+    counted: list[Rollup] = []
     duplicates = 0
     for part in range(parts):
         mine = _part(loud, part, parts).join(keys, on="hash", how="semi").drop("hash")
@@ -99,9 +101,10 @@ def settle(
         duplicates += count_duplicates(of_incidents, incident)
         counted.append(count_verdicts(incident))
         verdicts.add(incident)
-    healthy = subtract(ended, merge(taken_ended))
-    loose = _of_functions(subtract(unended, merge(taken_unended)), lambda name: name not in ending_functions)
-    return Settled(rollup=merge([healthy, loose, *counted]), verdicts=verdicts, duplicates=duplicates)
+    loose = [_of_functions(rollup, lambda name: name not in ending_functions) for rollup in unended]
+    taken_loose = [_of_functions(rollup, lambda name: name not in ending_functions) for rollup in taken_unended]
+    rollup = merge([*ended, *loose, *counted], less=[*taken_ended, *taken_loose])
+    return Settled(rollup=rollup, verdicts=verdicts, duplicates=duplicates)
 
 
 def _keys_and_pieces(loud: Spill, quiet: Spill) -> tuple[pl.DataFrame, list[int]]:
