@@ -7,9 +7,10 @@ import numpy as np
 from attribute.gate.baseline import Baseline
 from attribute.gate.cells import Sample
 from attribute.gate.coverage import judge_coverage
-from attribute.gate.expect import Coverage, Expectation, expect, expect_coverage
+from attribute.gate.expect import Expectation, expect
 from attribute.gate.settings import GateSettings, Kind
 from attribute.gate.spike import judge_spikes
+from attribute.gate.usual_coverage import Coverage, expect_coverage
 from benchmarks.gate.world import BLIND, EVIDENT, KNOWN, REFUSED, SLOTS_AN_HOUR, UNEXPLAINED, World
 
 

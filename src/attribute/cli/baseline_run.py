@@ -17,8 +17,9 @@ from attribute.cli.outputs import write_output
 from attribute.cli.run import prepare, read_logs
 from attribute.gate import Baseline, GateSettings
 from attribute.gate import baseline as files
-from attribute.gate.expect import LeftOut, expect, expect_coverage
+from attribute.gate.expect import LeftOut, expect
 from attribute.gate.stored import BaselineError
+from attribute.gate.usual_coverage import expect_coverage
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import terminal
 from attribute.reports.wording import plural

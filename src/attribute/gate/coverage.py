@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from attribute.gate.cells import Sample
-from attribute.gate.expect import Coverage
 from attribute.gate.settings import GateSettings
 from attribute.gate.tail import critical_count, tail
+from attribute.gate.usual_coverage import Coverage
 
 __all__ = ["CoverageReport", "CoverageTest", "judge_coverage"]
 

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
 from attribute.gate.baseline import Baseline, RulesMark, from_table
-from attribute.gate.cells import REFUSED, Sample, minute_of, samples, tabulate
+from attribute.gate.cells import Sample, minute_of, samples, tabulate
 from attribute.gate.coverage import judge_coverage
-from attribute.gate.expect import Coverage, Expectation, LeftOut, expect, expect_coverage
-from attribute.gate.limits import Limit, LimitTest, NoData, check_names, judge_limit
-from attribute.gate.result import BaselineUse, GateResult, Numbers, Outcome, Why
+from attribute.gate.expect import Expectation, LeftOut, expect
+from attribute.gate.limits import Limit, check_names, judge_limit
+from attribute.gate.outcomes import limit_outcome, numbers_of, spike_outcome
+from attribute.gate.result import BaselineUse, GateResult, Outcome, Why
 from attribute.gate.settings import Check, GateSettings, Kind, Level, State
-from attribute.gate.shape import shape_of, signatures_of, unknown_rows
 from attribute.gate.spike import SpikeTest, judge_spikes
-from attribute.rules.words import NO_CLASS, Class
+from attribute.gate.usual_coverage import Coverage, expect_coverage
 
 __all__ = ["gate"]
-
-_STATE_OF_NO_DATA = {
-    NoData.INCONCLUSIVE: State.INCONCLUSIVE,
-    NoData.FAIL: State.FAIL,
-    NoData.WARN: State.PASS,
-    NoData.PASS: State.PASS,
-}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def gate(
@@ -82,15 +74,13 @@ def gate(
     if Check.SPIKE in settings.checks or Check.COVERAGE in settings.checks:
         outcomes += judging.all_tests()
     if Check.LIMITS in settings.checks:
-        outcomes += [
-            _limit_outcome(judge_limit(one, counts, settings, now_minute=judging.now_minute)) for one in limits
-        ]
+        outcomes += [limit_outcome(judge_limit(one, counts, settings, now_minute=judging.now_minute)) for one in limits]
     outcomes = _in_order(outcomes)
     return GateResult(
         state=_state_of(outcomes),
         now=now,
         outcomes=tuple(outcomes),
-        numbers=judging.numbers(rejected),
+        numbers=numbers_of(counts, now_minute=judging.now_minute, rejected=rejected),
         baseline=judging.use,
         asked_baseline=bool(settings.checks & {Check.SPIKE, Check.COVERAGE}),
     )
@@ -114,25 +104,6 @@ def _in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
         return (2 if outcome.counts_as is State.INCONCLUSIVE else 3, 0.0)
 
     return sorted(outcomes, key=key)
-
-
-def _limit_outcome(test: LimitTest) -> Outcome:
-    limit = test.limit
-    counts_as = test.state
-    if test.state is State.INCONCLUSIVE:
-        counts_as = _STATE_OF_NO_DATA[limit.on_no_data]
-    elif limit.level is Level.WARNING:
-        counts_as = State.PASS
-    return Outcome(
-        id=f"limit/{limit.name}",
-        check=Check.LIMITS,
-        state=test.state,
-        level=limit.level,
-        counts_as=counts_as,
-        limit=test,
-        why=Why.TOO_FEW if test.state is State.INCONCLUSIVE else None,
-        negligible=limit.max_share is not None and test.state is State.PASS and test.whole < limit.min_requests,
-    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -221,7 +192,7 @@ class _Judging:
             best: dict[str, SpikeTest] = {}
             for test in sorted(single, key=lambda test: (test.p_value, test.hours)):
                 best.setdefault(test.function or "", test)
-            found = [self.spike_outcome(test, expectation, blind) for test in best.values()]
+            found = [self.outcome(test, expectation, blind) for test in best.values()]
             if kind is Kind.UNEXPLAINED:
                 outcomes += [*found, *self.overall_outcomes(overall, expectation, blind)]
             else:
@@ -230,7 +201,7 @@ class _Judging:
 
     def overall_outcomes(self, tests: Sequence[SpikeTest], expectation: Expectation, blind: set[str]) -> list[Outcome]:
         """Return one outcome for each window; those that could not judge only count where none could."""
-        outcomes = [self.spike_outcome(test, expectation, blind) for test in tests]
+        outcomes = [self.outcome(test, expectation, blind) for test in tests]
         day = next((test for test in tests if test.hours >= 24), tests[-1])
         if not day.requests:  # whatever the older part of a longer window says, it says nothing about now
             return [
@@ -243,40 +214,19 @@ class _Judging:
             return [replace(one, counts_as=None) if one.state is State.INCONCLUSIVE else one for one in outcomes]
         return outcomes
 
-    def spike_outcome(self, test: SpikeTest, expectation: Expectation, blind: set[str]) -> Outcome:
-        settings = self.settings
-        few = test.requests >= settings.negligible_requests and (
-            test.incident <= settings.negligible_share * test.requests
-        )
-        judged = State.PASS if test.could_fail or few else State.INCONCLUSIVE
-        state = State.FAIL if test.fails else judged
-        level = settings.refused_level if test.kind is Kind.REFUSED else Level.ERROR
-        name = "unknown-spike" if test.kind is Kind.UNEXPLAINED else "refused-spike"
-        found = Outcome(
-            id=f"{name}/{_window(test.hours) if test.function is None else test.function}",
-            check=Check.SPIKE,
-            state=state,
-            level=level,
-            counts_as=State.PASS if state is State.FAIL and level is Level.WARNING else state,
-            spike=test,
-            why=Why.TOO_FEW if state is State.INCONCLUSIVE else None,
-            negligible=few and not test.could_fail,
-        )
-        if state is not State.FAIL:
-            return found
+    def outcome(self, test: SpikeTest, expectation: Expectation, blind: set[str]) -> Outcome:
         known = expectation.functions[test.kind]
-        rows = unknown_rows(self.counts, test, now_minute=self.now_minute, known=known)
-        return replace(found, signatures=signatures_of(rows), shape=shape_of(rows, kind=test.kind, blind=blind))
+        return spike_outcome(test, self.counts, self.settings, now_minute=self.now_minute, known=known, blind=blind)
 
     def refused_outcomes(
         self, overall: Sequence[SpikeTest], single: Sequence[Outcome], expectation: Expectation, blind: set[str]
     ) -> list[Outcome]:
         """Return the spikes of refused requests, or one line that says that there is none. It never decides alone."""
-        found = [*single, *(self.spike_outcome(test, expectation, blind) for test in overall if test.fails)]
+        found = [*single, *(self.outcome(test, expectation, blind) for test in overall if test.fails)]
         if found:
             return found
         day = next((test for test in overall if test.hours >= 24), overall[-1])
-        calm = self.spike_outcome(day, expectation, blind)
+        calm = self.outcome(day, expectation, blind)
         return [replace(calm, counts_as=None)]
 
     # -- coverage ------------------------------------------------------------------------------------------------------
@@ -349,25 +299,6 @@ class _Judging:
             left_out=tuple(sorted({*expectation.left_out, *self.left_out}, key=_left_out_key)),
         )
 
-    def numbers(self, rejected: int) -> Numbers:
-        counts, requests = self.counts, pl.col("requests")
-        unknown = pl.col("class") == Class.UNKNOWN.value
-        later = pl.col("minute") >= _EPOCH + timedelta(minutes=self.now_minute)
-        newest = counts.filter(~later.fill_null(True))["minute"].max()
-        sums = counts.select(
-            requests.sum().alias("requests"),
-            requests.filter(pl.col("class") != NO_CLASS).sum().alias("incident"),
-            requests.filter(unknown).sum().alias("unknown"),
-            requests.filter(REFUSED).sum().alias("refused"),
-            requests.filter(pl.col("minute").is_null()).sum().alias("untimed"),
-            requests.filter(later).sum().alias("later"),
-        ).row(0, named=True)
-        return Numbers(**sums, rejected=rejected, newest_at=newest if isinstance(newest, datetime) else None)
-
 
 def _left_out_key(one: LeftOut) -> tuple[str, str, str]:
     return one.day, one.check, one.function or ""
-
-
-def _window(hours: int) -> str:
-    return f"{hours}h"

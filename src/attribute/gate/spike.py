@@ -11,7 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from attribute.gate.cells import SLOT_MINUTES, Sample, add_samples, capped
-from attribute.gate.expect import Expectation, Norm, at_mix
+from attribute.gate.expect import Expectation
+from attribute.gate.norms import Norm, at_mix
 from attribute.gate.settings import GateSettings, Kind
 from attribute.gate.tail import tail
 
