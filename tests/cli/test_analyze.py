@@ -93,7 +93,9 @@ def test_analyze_window_and_functions_say_which_requests_count(
         (("-o", "json:gone/x"), "`gone/x` cannot be written"),
         (("-o", "json", "-o", "csv"), "both go to stdout"),
         (("-o", "json:a", "-o", "csv:a"), "two outputs go to `a`"),
-        (("nothing-here",), "`nothing-here` is neither a file nor a folder"),
+        (("nothing-here",), "`nothing-here` is neither a file nor a folder\n  hint: name a file, a folder, a glob"),
+        (("log",), "`log` is neither a file nor a folder\n  hint: did you mean `logs`?"),
+        (("analize",), "`analize` is neither a file nor a folder\n  hint: did you mean the command `attribute analyze"),
     ],
 )
 def test_analyze_mistakes_are_one_line_and_exit_code_2(
@@ -123,6 +125,16 @@ def test_analyze_without_anything_to_judge_exits_with_4_unless_told_otherwise(
     assert done.err == "attribute: cannot judge: No log file was found: there is nothing to judge\n"
     assert json.loads((home / "r.json").read_text())["exit"] == 4
     assert attribute("empty", "--exit-zero").code == 0
+
+
+def test_analyze_folder_whose_files_have_other_names_says_so(attribute: CommandLine, home: Path) -> None:
+    """Rotated files are not read by themselves: who names their folder learns that they are there."""
+    (home / "old").mkdir()
+    (home / "old" / "app.log.1").write_text(record(1))
+    done = attribute("old", *NOW, "-o", "text")
+    assert done.code == 4
+    assert "No log file was found" in done.out
+    assert "! old: skipped: 1 file not named like a log" in done.out
 
 
 def test_analyze_limits_of_the_configuration_decide(attribute: CommandLine, logs: Path, home: Path) -> None:

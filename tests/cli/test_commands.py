@@ -78,6 +78,13 @@ def test_help_lists_every_command_with_examples_and_exit_codes(attribute: Comman
     assert shown.err == ""
 
 
+def test_mistake_that_click_words_over_several_lines_is_one_line(attribute: CommandLine) -> None:
+    """A missing choice is named without tabs and breaks."""
+    first = attribute("completion").err.splitlines()[0]
+    assert first.endswith("Choose from: bash, zsh, fish, powershell")
+    assert "\\u{" not in first
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_table_of_commands_every_entry_is_a_command_with_help(name: str) -> None:
     """Each line of the table leads to a command that can say what it does."""

@@ -90,6 +90,13 @@ def test_rules_diff_counts_every_verdict_that_would_change(attribute: CommandLin
     assert attribute("rules", "diff", "builtin", "builtin", "logs").out.endswith("0 of them their class\n")
 
 
+def test_rules_diff_refuses_a_third_set_of_rules(attribute: CommandLine, ours: Path, logs: Path) -> None:
+    """What has no part in the comparison is not accepted in silence."""
+    done = attribute("rules", "diff", "builtin", "ours.toml", "logs", "--rules", "ours.toml")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "attribute: error: `rules diff` compares OLD with NEW: `--rules` has no part in it\n"
+
+
 def test_calibrate_prints_a_configuration_that_can_be_adopted(attribute: CommandLine, home: Path) -> None:
     """The proposal is a valid configuration file, and nothing is adopted by itself."""
     (home / "slow.log").write_text("\n".join(record(number, latency_ms=3000 + number % 50) for number in range(2000)))

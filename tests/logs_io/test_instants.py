@@ -166,7 +166,7 @@ def test_what_is_not_in_the_grammar_is_refused_where_it_leaves_it(text: str, why
     ("text", "hint"),
     [
         ("11/12/2026", "write the year first: `2026-11-12` or `2026-12-11`"),
-        ("3am KST", "write hours from 00 to 23, such as `15:00`; name a zone with `--tz Asia/Seoul`"),
+        ("3am KST", "write hours from 00 to 23, `03:00` or `15:00`; name a zone with `--tz Asia/Seoul`"),
         ("2026-11-16T02:41 KST", "name a zone with `--tz Asia/Seoul`, or write an offset such as `+09:00`"),
         ("tody", "did you mean `today`?"),
         ("mon", "did you mean `monday`?"),

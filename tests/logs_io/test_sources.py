@@ -38,7 +38,7 @@ def names(found: Discovery) -> list[str]:
     return [source.name for source in found.sources]
 
 
-def skipped(found: Discovery) -> dict[str, SkipReason]:
+def skipped(found: Discovery) -> dict[str, str]:
     return {each.name: each.reason for each in found.skipped}
 
 
@@ -58,7 +58,8 @@ def test_folder_is_searched_at_any_depth_for_names_of_logs_in_sorted_order(insid
     assert names(found) == sorted(
         ["logs/a/deep/er/y.log", *(f"logs/b/x{ending}" for ending in endings), "logs/z.log"], key=os.fsencode
     )
-    assert (found.other_names, found.skipped, found.excluded) == (4, (), 0)
+    assert (found.other_names, found.excluded) == (4, 0)
+    assert skipped(found) == {"logs": "4 files not named like logs"}
 
 
 def test_current_folder_gives_names_without_a_dot_before_them(inside: Path) -> None:
@@ -201,6 +202,8 @@ def test_exclusion_keeps_out_by_name_or_by_path(
     write("logs/a.log", "logs/b.jsonl", "logs/old/c.log")
     found = discover(["logs"], exclude=exclude)
     assert (names(found), found.excluded) == (expected, count)
+    said = {0: "", 1: "1 file or folder excluded", 2: "2 files or folders excluded"}[count]
+    assert skipped(found) == ({"logs": said} if said else {})
 
 
 # --- what is no file to read
@@ -254,6 +257,7 @@ def test_links_that_lead_nowhere_to_folders_or_out_are_skipped(inside: Path) -> 
     found = discover(["logs"])
     assert (names(found), found.other_names) == (["logs/a.log"], 1)
     assert skipped(found) == {
+        "logs": "1 file not named like a log",
         "logs/loop.log": SkipReason.LINK_LOOP,
         "logs/dangling.log": SkipReason.DANGLING_LINK,
         "logs/up": SkipReason.LINK_TO_FOLDER,

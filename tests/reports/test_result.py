@@ -75,8 +75,8 @@ def test_verdict_any_counts_follow_the_promised_bars(counts: dict[str, int], hea
 
 SHARE = "100 of 100 failing or slow requests (100.0 %)"
 SENTENCES = {
-    "vendor": "694 of 761 failing or slow requests (91.2 %) were the vendor's: upstream 503 and upstream timeout in "
-    "quote, since 2026-11-16 02:41 KST, still going on.",
+    "vendor": "694 of 761 failing or slow requests (91.2 %) were the vendor's: mostly upstream 503 and upstream "
+    "timeout in quote, since 2026-11-16 02:41 KST, still going on.",
     "application": f"{SHARE} were the application's own: status 500 with db_conflict in quote.",
     "bottleneck": f"{SHARE} were slowed down by the application itself in quote"
     ", from 2026-11-15 17:20 UTC until 17:23 UTC.",
@@ -96,6 +96,31 @@ SENTENCES = {
 def test_sentence_each_state_is_worded_in_one_plain_line(world: str) -> None:
     """Who, how much, by which evidence, where and since when, readable at night."""
     assert results()[world].verdict.sentence == SENTENCES[world]
+
+
+@pytest.mark.parametrize(
+    ("functions", "places"),
+    [
+        ({"a": 50, "b": 50}, ": upstream 503 in a and b"),
+        ({"a": 95, "b": 5}, ": mostly upstream 503 in a"),
+        ({"a": 30, "b": 30, "c": 31, "d": 5, "e": 4}, ": mostly upstream 503 in c, a and b"),
+        ({"a": 40, "b": 20, "c": 20, "d": 15, "e": 5}, ": upstream 503 in a, b, c and 2 more"),
+    ],
+)
+def test_sentence_functions_it_leaves_out_are_counted_or_said_to_be_left_out(
+    functions: dict[str, int], places: str
+) -> None:
+    """The sentence agrees with the table below it: it names or counts every function, or says `mostly`."""
+    names = [name for name, number in functions.items() for _ in range(number)]
+    rows = [request(number, 1 + number / 40, name, VENDOR_DOWN) for number, name in enumerate(names)]
+    assert result_of(rows).verdict.claim == f"{SHARE} were the vendor's{places}"
+
+
+def test_sentence_evidence_that_does_not_hold_for_all_is_said_to_hold_mostly() -> None:
+    """95 requests with one status and 5 with another are not 100 with the one."""
+    fields = [VENDOR_DOWN] * 95 + [{**VENDOR_DOWN, "upstream_status": 500}] * 5
+    rows = [request(number, 1 + number / 40, "a", row) for number, row in enumerate(fields)]
+    assert result_of(rows).verdict.claim == f"{SHARE} were the vendor's: mostly upstream 503 in a"
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def _say(line: str) -> None:
 
 
 def _sentence(error: click.ClickException) -> str:
-    message = error.format_message().strip()
+    message = " ".join(error.format_message().split())  # click breaks lists of choices into lines
     if message[:1].isupper() and message[1:2].islower():
         message = message[0].lower() + message[1:]
     return message.removesuffix(".")

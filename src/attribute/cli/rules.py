@@ -33,6 +33,11 @@ class RulesError(AttributionError):
         return cls(f"no rule has the id `{rule_id}`", hint=hint)
 
     @classmethod
+    def diff_takes_two(cls) -> RulesError:
+        """Return the error of a third set of rules beside the two that are compared."""
+        return cls("`rules diff` compares OLD with NEW: `--rules` has no part in it")
+
+    @classmethod
     def examples_fail(cls, failures: int) -> RulesError:
         """Return the error of examples that say something else than their rules."""
         return cls(
@@ -53,7 +58,7 @@ def _catalogue(file: str | None) -> Catalogue:
     return catalogue_of(load(flags={"rules": file}).text("rules"))
 
 
-@rules.command("list")
+@rules.command("list", short_help="List the rules in the order in which they are asked.")
 @RULES_FILE
 @AS_JSON
 def list_(*, rules: str | None, as_json: bool) -> None:
@@ -64,7 +69,7 @@ def list_(*, rules: str | None, as_json: bool) -> None:
     click.echo(list_json(catalogue) if as_json else list_text(catalogue), nl=False)
 
 
-@rules.command()
+@rules.command(short_help="Show one rule, its reasons and its examples.")
 @click.argument("rule_id", metavar="ID")
 @RULES_FILE
 def show(*, rule_id: str, rules: str | None) -> None:
@@ -78,7 +83,7 @@ def show(*, rule_id: str, rules: str | None) -> None:
     click.echo(rule_text(rule, catalogue), nl=False)
 
 
-@rules.command()
+@rules.command(short_help="Check a rule file and every example in it.")
 @click.argument("file", type=click.Path())
 def check(*, file: str) -> None:
     """Check a rule file and every example in it."""
@@ -106,7 +111,8 @@ def fields() -> None:
 
 @rules.command(
     epilog="OLD and NEW are rule files, or `builtin`. Nothing is adopted: put the new file into the configuration (key "
-    "`rules`) once its changes are wanted."
+    "`rules`) once its changes are wanted.",
+    short_help="Show what a change would do to verdicts.",
 )
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
@@ -117,8 +123,6 @@ def fields() -> None:
 @AS_JSON
 def diff(flags: AnalysisFlags, *, old: str, new: str, examples: int, as_json: bool) -> None:
     """Show every verdict on the logs that NEW would change, by count and example."""
-    from dataclasses import replace
-
     from attribute.cli.outputs import write_output
     from attribute.cli.run import catalogue_of, prepare, read_logs
     from attribute.frames import REQUESTS
@@ -126,8 +130,10 @@ def diff(flags: AnalysisFlags, *, old: str, new: str, examples: int, as_json: bo
     from attribute.rules.compile import compile_rules
     from attribute.rules.diff import diff_verdicts
 
+    if flags.rules is not None:
+        raise RulesError.diff_takes_two()
     catalogues = [catalogue_of(None if name == "builtin" else name) for name in (old, new)]
-    job = prepare(replace(flags, rules=None))
+    job = prepare(flags)
     # Which requests are incident requests depends on the limits alone, so one reading serves both sides.
     requests = read_logs(job).verdicts.select(REQUESTS.names())
     said = [

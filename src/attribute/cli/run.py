@@ -27,6 +27,7 @@ from attribute.engines.analysis import Analysis, AnalysisOptions, Progress, Reje
 from attribute.engines.local import analyse
 from attribute.incidents import Incident, group
 from attribute.logs.instants import Resolved, parse_zone, resolve, resolve_window
+from attribute.logs.sources import near_paths
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import json_bytes, terminal
 from attribute.reports.model import Result
@@ -71,11 +72,15 @@ class UsageError(AttributionError):
     def no_such_path(cls, path: str) -> Self:
         """Return the error of a path that is not there, with what may have been meant."""
         close = get_close_matches(path, COMMANDS, n=1, cutoff=0.7)
-        hint = None
+        near = near_paths(path)
         if path in COMMANDS:
             hint = f"a command comes first: `attribute {path} ...`"
         elif close:
             hint = f"did you mean the command `attribute {close[0]} ...`?"
+        elif near:
+            hint = f"did you mean {' or '.join(near)}?"
+        else:
+            hint = "name a file, a folder, a glob pattern, or `-` for standard input; `attribute --help` lists commands"
         return cls(f"`{path}` is neither a file nor a folder", hint=hint)
 
     @classmethod

@@ -337,7 +337,7 @@ class _Parser:
         if "/" in text:
             hint = "write the year first: `2026-11-12` or `2026-12-11`"
         elif re.search(r"\d *[ap]\.?m", text, re.IGNORECASE):
-            hint = "write hours from 00 to 23, such as `15:00`; name a zone with `--tz Asia/Seoul`"
+            hint = "write hours from 00 to 23, `03:00` or `15:00`; name a zone with `--tz Asia/Seoul`"
         elif re.search(r"[A-Z]{3,4}$", text):
             hint = "name a zone with `--tz Asia/Seoul`, or write an offset such as `+09:00`"
         if position == len(text):

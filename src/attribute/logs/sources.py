@@ -6,7 +6,8 @@ import difflib
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -15,7 +16,7 @@ from attribute.logs.names import is_excluded, is_log, is_pattern, listed, matche
 from attribute.logs.raw import StandardInput
 from attribute.m1.errors import AttributionError
 
-__all__ = ["Discovery", "SkipReason", "Skipped", "Source", "SourceError", "discover"]
+__all__ = ["Discovery", "SkipReason", "Skipped", "Source", "SourceError", "discover", "near_paths"]
 
 _STANDARD_INPUT: Final = ("-", "/dev/stdin")
 _EFFECTIVE: Final = os.access in os.supports_effective_ids
@@ -43,7 +44,7 @@ class SourceError(AttributionError):
     @classmethod
     def missing(cls, path: str) -> SourceError:
         """Word a path that is not there, with the nearest names that are."""
-        near = _neighbours(path)
+        near = near_paths(path)
         if near:
             return cls(f"`{shown(path)}` does not exist", hint=f"did you mean {' or '.join(near)}?")
         return cls(
@@ -98,10 +99,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Skipped:
-    """One path that is not read, by its printable name, and why."""
+    """
+    What is not read, and why.
+
+    Attributes:
+        name: a path, printable; of files that were counted, the path on the command line that led to them.
+        reason: a `SkipReason`, or how many files were left out for their names or by an exclusion.
+    """
 
     name: str
-    reason: SkipReason
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +118,7 @@ class Discovery:
 
     Attributes:
         sources: sorted by the bytes of their paths, each file once; standard input comes last.
-        skipped: sorted by name.
+        skipped: sorted by name; files of other names and exclusions have one entry per path on the command line.
         other_names: how many files in folders have a name that is no log's.
         excluded: how many files and folders an exclusion kept out.
     """
@@ -152,8 +159,9 @@ class _Search:
         self._exclude = tuple(exclude)
         self._found: dict[str, os.stat_result] = {}
         self._skipped: dict[str, SkipReason] = {}
-        self._excluded: set[str] = set()
-        self._other_names: set[str] = set()
+        self._excluded: dict[str, str] = {}  # of each path, the one on the command line that led to it
+        self._other_names: dict[str, str] = {}
+        self._root = ""
         self._pseudo_devices = _pseudo_devices()
 
     def add(self, path: str) -> None:
@@ -170,8 +178,9 @@ class _Search:
             raise SourceError.missing(path)
 
     def _add_named(self, path: str) -> None:
+        self._root = path
         if is_excluded(path, self._exclude):
-            self._excluded.add(path)
+            self._excluded[path] = path
             return
         try:
             found = os.stat(path)  # noqa: PTH116 - the path may hold any bytes
@@ -217,7 +226,7 @@ class _Search:
         """Take or skip one entry of a folder; true where it is a folder to search."""
         path = _tidy(entry.path)
         if is_excluded(path, self._exclude):
-            self._excluded.add(path)
+            self._excluded[path] = self._root
         elif entry.name.startswith("."):
             self._skip(path, SkipReason.HIDDEN)
         elif entry.is_symlink():
@@ -227,7 +236,7 @@ class _Search:
                 return True
             self._skip(path, SkipReason.NOT_REGULAR)
         elif entry.is_file(follow_symlinks=False) and not is_log(entry.name):
-            self._other_names.add(path)
+            self._other_names[path] = self._root
         else:
             self._take(path, entry.stat(follow_symlinks=False))
         return False
@@ -237,7 +246,7 @@ class _Search:
         if stat.S_ISDIR(found.st_mode):
             self._skip(path, SkipReason.LINK_TO_FOLDER)
         elif stat.S_ISREG(found.st_mode) and not is_log(entry.name):
-            self._other_names.add(path)
+            self._other_names[path] = self._root
         elif stat.S_ISREG(found.st_mode) and os.path.commonpath((os.path.realpath(path), real_root)) != real_root:
             self._skip(path, SkipReason.LINK_OUTSIDE)
         else:
@@ -255,17 +264,26 @@ class _Search:
                 continue
             seen.add(identity)
             sources.append(Source._found(path, found))  # noqa: SLF001 - the class lives in this module
-        skipped = (
+        other_names = {path: root for path, root in self._other_names.items() if path not in self._found}
+        skipped = [
             Skipped(name=shown(path), reason=reason)
             for path, reason in self._skipped.items()
             if path not in self._found or reason is SkipReason.DUPLICATE  # named by itself, it is read after all
-        )
+        ]
+        skipped += _counted(other_names, "file not named like a log", "files not named like logs")
+        skipped += _counted(self._excluded, "file or folder excluded", "files or folders excluded")
         return Discovery(
             sources=(*sources, *streams),
             skipped=tuple(sorted(skipped)),
-            other_names=len(self._other_names - self._found.keys()),
+            other_names=len(other_names),
             excluded=len(self._excluded),
         )
+
+
+def _counted(roots: Mapping[str, str], one: str, many: str) -> Iterator[Skipped]:
+    """Yield one entry for each path on the command line, with how many of the paths it led to."""
+    for root, number in Counter(roots.values()).items():
+        yield Skipped(name=shown(root), reason=f"{number:,} {one if number == 1 else many}")
 
 
 def _is_there(path: str) -> bool:
@@ -307,7 +325,7 @@ def _pseudo_devices() -> frozenset[int]:
     return frozenset(found - {own})
 
 
-def _neighbours(path: str) -> list[str]:
+def near_paths(path: str) -> list[str]:
     """Return up to three existing paths, in backticks, that *path* may be a slip of."""
     parent, name = os.path.split(_tidy(path.replace("\0", "")))
     names = sorted(entry.name for entry in listed(parent) if not entry.name.startswith("."))

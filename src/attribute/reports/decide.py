@@ -20,7 +20,7 @@ from attribute.reports.model import (
     Verdict,
     WhyRow,
 )
-from attribute.reports.wording import FEW, and_more, count, most_first, of, percent, when
+from attribute.reports.wording import FEW, and_more, count, most_first, of, percent, plural, when
 from attribute.rules.words import Class, Flag
 
 __all__ = ["MAJORITY", "NOTHING_STANDS_OUT", "Facts", "decide"]
@@ -30,6 +30,11 @@ MAJORITY: Final = 0.6
 
 NOTHING_STANDS_OUT: Final = 0.05
 """Under this share of requests, and without an incident that is shown, there is no problem."""
+
+NEGLIGIBLE: Final = 0.1
+"""What is left out of the sentence is less than this share of the class, and then it says `mostly`."""
+
+NAMED_FUNCTIONS: Final = 3
 
 HIGH, MEDIUM = 0.85, 0.6
 CERTAIN: Final = 0.99
@@ -96,12 +101,14 @@ def decide(facts: Facts, why: Mapping[str, Sequence[WhyRow]]) -> Verdict:
 
 def _cannot_judge(facts: Facts) -> Verdict | None:
     account, total = facts.account, facts.requests.total
+    raised_by = "logs that hold M1 records"
     if account.rejected > account.records:
         reasons = and_more([f"{name} {count(n)}" for name, n in most_first(account.rejected_by_reason)], 3)
         claim = (
             f"{count(account.rejected)} of {count(account.rejected + account.records)} records were rejected "
             f"({reasons}): too many to judge the rest"
         )
+        raised_by = "fewer rejected lines; `--rejects FILE` names each of them"
     elif total:
         return None
     elif not account.files and not account.lines:
@@ -109,12 +116,14 @@ def _cannot_judge(facts: Facts) -> Verdict | None:
     elif not account.lines:
         claim = "The input is empty: there is nothing to judge"
     elif account.outside_window:
-        claim = f"No request lies in the window; {count(account.outside_window)} records lie outside of it"
+        lie = "lies" if account.outside_window == 1 else "lie"
+        claim = f"No request lies in the window; {plural(account.outside_window, 'record')} {lie} outside of it"
+        raised_by = "a wider window"
     elif account.records:
-        claim = f"None of {count(account.records)} records is in the window and of the functions asked for"
+        claim = f"None of {plural(account.records, 'record')} is in the window and of the functions asked for"
+        raised_by = "a wider window, or other functions"
     else:
-        claim = f"No M1 record was found in {count(account.lines)} lines: there is nothing to judge"
-    raised_by = "logs that hold M1 records" if not account.records else "a wider window, or fewer rejected lines"
+        claim = f"No M1 record was found in {plural(account.lines, 'line')}: there is nothing to judge"
     return Verdict(
         state=State.CANNOT_JUDGE,
         claim=claim,
@@ -142,38 +151,40 @@ def _no_problem(facts: Facts) -> Verdict:
 def _class_claim(top: ClassRow, facts: Facts, why: Sequence[WhyRow]) -> str:
     incident = facts.requests.incident
     share = f" ({percent(top.requests / incident)})" if incident >= FEW else ""
-    functions = _functions_of(top, facts)
-    evidence = _evidence_phrase(why)
+    places, all_places = _places(top, facts)
+    evidence, all_evidence = _evidence_phrase(why, top.requests)
+    mostly = "" if all_places and all_evidence else "mostly "
+    where = f"{mostly}{evidence} in {places}" if evidence else f"{mostly}in {places}"
     return (
         f"{count(top.requests)} of {count(incident)} failing or slow requests{share} {_WERE[top.class_]}"
-        f"{f': {evidence}' if evidence else ''} in {and_more(functions, 3)}"
+        f"{':' if evidence else ''} {where}"
     )
 
 
-def _functions_of(row: ClassRow, facts: Facts) -> list[str]:
-    """Return the functions that make up nearly all of a class, the largest first."""
-    ranked = sorted(facts.functions, key=lambda function: (-function.by_class[row.class_], function.function))
-    named: list[str] = []
-    rest = row.requests
-    for function in ranked:
-        if function.by_class[row.class_] == 0 or (named and rest < 0.1 * row.requests):
-            break
-        named.append(function.function)
-        rest -= function.by_class[row.class_]
-    return named
+def _places(row: ClassRow, facts: Facts) -> tuple[str, bool]:
+    """Return the functions of a class as a phrase, the largest first, and whether every one of them is in it."""
+    concerned = [function for function in facts.functions if function.by_class[row.class_]]
+    ranked = sorted(concerned, key=lambda function: (-function.by_class[row.class_], function.function))
+    names = [function.function for function in ranked]
+    nearly_all, rest = 0, row.requests
+    while nearly_all < len(ranked) and (not nearly_all or rest >= NEGLIGIBLE * row.requests):
+        rest -= ranked[nearly_all].by_class[row.class_]
+        nearly_all += 1
+    if nearly_all > NAMED_FUNCTIONS:
+        return and_more(names, NAMED_FUNCTIONS), True
+    return and_more(names[:nearly_all], NAMED_FUNCTIONS), nearly_all == len(names)
 
 
-def _evidence_phrase(why: Sequence[WhyRow]) -> str:
-    """Return the words that make up nearly all of a class, each once."""
-    total = sum(row.requests for row in why)
+def _evidence_phrase(why: Sequence[WhyRow], requests: int) -> tuple[str, bool]:
+    """Return the words for nearly all *requests* of a class, each once, and whether they are the words for all."""
     counted: dict[str, int] = {}
     for row in why:
-        if not row.words:
-            continue
-        counted[row.words] = counted.get(row.words, 0) + row.requests
+        if row.words:
+            counted[row.words] = counted.get(row.words, 0) + row.requests
+    total = sum(row.requests for row in why)
     ranked = sorted(counted, key=lambda words: (-counted[words], words))
-    kept = [words for words in ranked if counted[words] >= 0.1 * total]
-    return and_more(kept, 2)
+    kept = [words for words in ranked if counted[words] >= NEGLIGIBLE * total]
+    return and_more(kept, 2), not kept or sum(counted[words] for words in kept) == requests
 
 
 def _mixed_claim(ranked: Sequence[ClassRow], facts: Facts) -> str:

@@ -144,7 +144,7 @@ def _plain(fields: Mapping[str, object]) -> dict[str, object]:
 
 
 def lift_text(rows: Sequence[OverRepresented], *, title: str, against: str, style: Style) -> Iterator[bytes]:
-    """Yield what is over-represented, the highest lift first."""
+    """Yield what is over-represented, the highest lift first; `new` where the others have none of it."""
     paint = Paint(style)
     yield (paint.text(title, paint.width) + "\n").encode()
     yield (paint.text(f"against {against}", paint.width) + "\n").encode()
@@ -157,7 +157,7 @@ def lift_text(rows: Sequence[OverRepresented], *, title: str, against: str, styl
     for row in rows[:limit]:
         value = paint.left(paint.text(f"{row.field}={row.value}"), room)
         there = "" if row.baseline_share is None else f"{count(row.baseline):>8}{percent(row.baseline_share):>9}"
-        lift = "" if row.lift is None else f"{times(row.lift):>8}"
+        lift = "" if row.lift is None else f"{times(row.lift) if row.baseline else 'new':>8}"
         yield f"{value}{count(row.selected):>10}{percent(row.selected_share):>9}{there}{lift}\n".encode()
     if len(rows) > limit:
         yield f"{len(rows) - limit} more (-v)\n".encode()
