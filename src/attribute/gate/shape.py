@@ -92,5 +92,5 @@ def shape_of(rows: pl.DataFrame, *, kind: Kind, blind: Collection[str]) -> Shape
     silent = rows.filter(pl.col("upstream_status").is_null() & (pl.col("status").is_null() | (pl.col("status") >= 500)))
     if int(silent["requests"].sum()) < _MOST * total:
         return Shape.MIXED
-    taking_part = by_function.filter(pl.col("requests") >= 0.05 * total).height
+    taking_part = by_function.filter(pl.col("requests") >= 0.1 * total).height
     return Shape.NO_ANSWER_MANY if taking_part >= MANY_FUNCTIONS else Shape.NO_ANSWER_ONE

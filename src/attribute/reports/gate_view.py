@@ -242,6 +242,6 @@ def _headline(state: State, lines: tuple[Line, ...], on_inconclusive: NoData) ->
 
 def _next_steps(lines: tuple[Line, ...]) -> Iterable[Phrase]:
     if any(line.kind == "error" and line.check in {"unknown-spike", "coverage"} for line in lines):
-        yield ("attribute explain --class UNKNOWN LOGS    what the UNKNOWN requests have more of than others",)
+        yield ("attribute explain UNKNOWN LOGS    what the UNKNOWN requests have more of than others",)
     if any(line.check == "unknown-spike" and line.id == "unknown-spike" for line in lines):
         yield ("attribute baseline build LOGS -o baseline.json    then: attribute gate LOGS --baseline baseline.json",)
