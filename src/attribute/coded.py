@@ -152,7 +152,7 @@ class Packing:
         for name, size in self._sizes.items():
             if size > 1:
                 code = codes[name].cast(self._kind)
-                packed = code if packed is None else packed * pl.lit(size, self._kind) + code
+                packed = code if packed is None else packed * size + code
         return pl.repeat(0, pl.len(), dtype=self._kind) if packed is None else packed
 
     def count(self, packed: pl.Series, weights: pl.Series | None = None) -> pl.DataFrame:
@@ -188,6 +188,6 @@ class Packing:
             elif size == 1:
                 code = pl.repeat(0, pl.len(), dtype=pl.UInt32)
             else:
-                code = pl.col("key") if stride == 1 else pl.col("key") // pl.lit(stride, self._kind)
-                code = (code % pl.lit(size, self._kind)).cast(pl.UInt32)
+                code = pl.col("key") if stride == 1 else pl.col("key") // stride
+                code = (code % size).cast(pl.UInt32)
             yield pl.lit(values).gather(code).alias(name)

@@ -49,12 +49,9 @@ SLOT: Final = timedelta(minutes=10)
 _RECORD_KEYS: Final = ("function", "stage", "upstream", "status", "upstream_status", "error_code")
 _UNKNOWN_BUCKET: Final = bucket_of(MAX_MS) + 1
 _BUCKETS: Final = pl.int_range(0, _UNKNOWN_BUCKET, dtype=pl.Int32, eager=True).extend_constant(None, 1)
-_LATENCY_OF: Final = {
-    "own": (pl.col("latency_ms") - pl.col("upstream_latency_ms")).clip(lower_bound=0),
-    "total": pl.col("latency_ms"),
-    "upstream": pl.col("upstream_latency_ms"),
-}
-_MEASURES: Final = pl.Series(list(_LATENCY_OF))
+_BUCKET_OF: Final = {"own": "own", "total": "total", "upstream": "upstream bucket"}
+"""The column of buckets of each measure: `upstream` is a key, too."""
+_MEASURES: Final = pl.Series(list(_BUCKET_OF))
 _ALWAYS_LISTED: Final = 2**16
 _HEALTHY_REASONS: Final = pl.Series([Reason.OK.value, Reason.UPSTREAM_FAILURE_ABSORBED.value])
 
@@ -242,11 +239,14 @@ def _count(requests: Batch, keys: Mapping[str, Coded], *, keep: pl.Series | None
     if not requests.height:
         return empty()
     counted = {**{name: requests.coded(name) for name in _RECORD_KEYS}, **keys}
+    total = requests.plain("latency_ms")
     rows = pl.DataFrame(
         [
             *(column.codes.alias(name) for name, column in counted.items()),
             requests.plain("at"),
-            *(requests.plain(name) for name in ("latency_ms", "upstream_latency_ms")),
+            _buckets(requests.columns["latency_ms"]).alias("total"),
+            _buckets(requests.columns["upstream_latency_ms"]).alias("upstream bucket"),
+            _buckets((total - requests.plain("upstream_latency_ms")).clip(lower_bound=0)).alias("own"),
         ]
     )
     minutes, slots = _Stretches.of(rows["at"], _MINUTE_US), _Stretches.of(rows["at"], slot_us)
@@ -261,20 +261,28 @@ def _count(requests: Batch, keys: Mapping[str, Coded], *, keep: pl.Series | None
                 {
                     "slot": slots.code(),
                     "function": pl.col("function"),
-                    "measure": pl.lit(code, pl.UInt32),
-                    "bucket": bucket_expr(latency_ms).fill_null(_UNKNOWN_BUCKET).cast(pl.UInt32),
+                    "measure": pl.lit(code),
+                    "bucket": pl.col(bucket),
                 }
             ).alias(measure)
-            for code, (measure, latency_ms) in enumerate(_LATENCY_OF.items())
+            for code, (measure, bucket) in enumerate(_BUCKET_OF.items())
         ),
     )
     if keep is not None:
         packed = packed.filter(keep)
-    latency = by_bucket.count(pl.concat([packed[measure] for measure in _LATENCY_OF], rechunk=True))
+    latency = by_bucket.count(pl.concat([packed[measure] for measure in _BUCKET_OF], rechunk=True))
     return Rollup(
         by_key.count(packed["key"]).select(COUNTS.names()),
         latency.filter(pl.col("bucket").is_not_null()).select(LATENCY.names()),
     )
+
+
+def _buckets(latency_ms: Coded | pl.Series) -> pl.Series:
+    """Return the bucket of each latency, or `_UNKNOWN_BUCKET`; of coded ones, each different one is looked at once."""
+    if isinstance(latency_ms, Coded):
+        return _buckets(latency_ms.values)[latency_ms.codes]
+    bucket = bucket_expr(pl.col("ms")).fill_null(_UNKNOWN_BUCKET).cast(pl.UInt32)
+    return latency_ms.alias("ms").to_frame().select(bucket).to_series()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from attribute.rules.catalogue import Catalogue
 from attribute.rules.thresholds import Thresholds
 
 MEMORY_BYTES = 256 * 2**20
+ENGINE_CHUNK_BYTES = 3 * CHUNK_BYTES // 2
+"""Every chunk costs some milliseconds of its own; blocks over 32 MiB cost their memory anew each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class AnalysisOptions:
     functions: tuple[str, ...] = ()
     strict: bool = False
     fingerprint: bool = False
-    chunk_bytes: int = CHUNK_BYTES
+    chunk_bytes: int = ENGINE_CHUNK_BYTES
     threads: int = 2
     memory_bytes: int = MEMORY_BYTES
     on_reject: Callable[[RejectedAt], None] | None = None

@@ -23,7 +23,7 @@ from attribute.coded import Batch
 from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
 from attribute.m1.fields import ENDING_STAGES
-from attribute.rollup import Rollup, count_some_healthy, empty, merge
+from attribute.rollup import Rollup, count_some_healthy
 
 if TYPE_CHECKING:
     from attribute.logs.lines import Decoded
@@ -156,7 +156,7 @@ def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window) -> Part
     return Partial(
         tally=tally_of(decoded, window=window),
         ended=tuple(part.ended for part in parts),
-        unended=tuple(part.unended for part in parts),
+        unended=tuple(part.unended for part in parts if part.unended is not None),
         ending_functions=frozenset[str]().union(*(part.ending_functions for part in parts)),
         loud=pl.concat([part.loud for part in parts]),
         quiet=pl.concat([part.quiet for part in parts]),
@@ -168,7 +168,7 @@ class _Digested:
     """What one batch comes to; see `Partial`."""
 
     ended: Rollup
-    unended: Rollup
+    unended: Rollup | None
     ending_functions: frozenset[str]
     loud: pl.DataFrame
     quiet: pl.DataFrame
@@ -188,7 +188,7 @@ def _digest_batch(batch: Batch, compiled: CompiledRules, window: Window) -> _Dig
     heard = function.codes if ends_all else function.codes.filter(ending)
     return _Digested(
         ended=count_some_healthy(batch, seen["absorbed"], keep=counted if ends_all else counted & ending),
-        unended=empty() if ends_all else count_some_healthy(batch, seen["absorbed"], keep=counted & ~ending),
+        unended=None if ends_all else count_some_healthy(batch, seen["absorbed"], keep=counted & ~ending),
         ending_functions=frozenset(function.values[heard.unique()]),
         loud=own_copy(batch.filter(loud).frame(RECORDS)),
         quiet=pl.DataFrame({"hash": seen["hash"], "ending": ending}).filter(~loud),
@@ -213,8 +213,3 @@ def own_copy(frame: pl.DataFrame) -> pl.DataFrame:
 def total(tallies: Iterable[Tally]) -> Tally:
     """Add up *tallies*."""
     return reduce(lambda left, right: left + right, tallies, Tally.zero())
-
-
-def merge_rollups(rollups: Iterable[Rollup]) -> Rollup:
-    """Add up *rollups*."""
-    return merge(rollups)
