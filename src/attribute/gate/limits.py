@@ -18,6 +18,7 @@ from attribute.rules.words import CLASS_OF_REASON, NO_CLASS, Class, Reason
 __all__ = ["Limit", "LimitError", "LimitTest", "NoData", "Of", "check_names", "judge_limit"]
 
 _MINUTE_US = 60_000_000
+_MOST_NAMES = 2_000  # a log may invent names without end, and finding what was meant is slow
 _GATED_REASONS = (*CLASS_OF_REASON, Reason.USER_RULE)
 
 
@@ -43,7 +44,7 @@ class LimitError(AttributionError):
     @classmethod
     def unknown_name(cls, place: str, what: str, name: str, known: Collection[str]) -> Self:
         """Return the error of a class, function or reason that does not exist."""
-        close = get_close_matches(name, known, n=1)
+        close = get_close_matches(name, sorted(known)[:_MOST_NAMES], n=1)
         if close:
             hint = f"did you mean `{close[0]}`?"
         elif len(known) <= 20:
