@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt
-from attribute.frames import COUNTS
+from attribute.frames import COUNTS, LATENCY
 from attribute.incidents import group
 from attribute.reports.document import Document
 from attribute.reports.incident_view import incident_document
@@ -38,7 +38,7 @@ def hostile_rows(names: Sequence[str]) -> list[Row]:
     """The outage, over functions that are called as *names*, with stages, upstreams, codes and ids called the same."""
     rows: list[Row] = []
     for number, row in enumerate(outage()[0]):
-        if number % 60 < 30:
+        if number % 60 < 32:
             named = _named(names[number // 4 % len(names)], number, row) if row["function"] == "quote" else {}
             rows.append({**row, **named})
     return rows
@@ -162,3 +162,29 @@ def analysis_of_counts(counts: pl.DataFrame, latency: pl.DataFrame) -> Analysis:
         rollup=Rollup(counts, latency),
         verdicts=analysis_of([request(1, 0)]).verdicts.filter(pl.lit(value=False)),
     )
+
+
+def large_month(per_cell: int, *, functions: int = 25, failing_per_cell: int = 2) -> Analysis:
+    """Thirty days of counts of many functions: every minute a row of healthy ones each, some of failing ones."""
+    minutes = pl.DataFrame({"minute": [MONDAY - timedelta(days=23) + timedelta(minutes=n) for n in range(30 * 1440)]})
+    names_ = pl.DataFrame({"function": [f"function-{n:02}" for n in range(functions)]})
+    cells = minutes.join(names_, how="cross").with_columns(pl.lit(per_cell, pl.Int64).alias("requests"))
+    template = counts_of([{"requests": 1}]).drop("minute", "function", "requests")
+    names = counts_of([]).columns
+    healthy = cells.join(template, how="cross").select(names)
+    number = pl.int_range(pl.len())
+    failing = healthy.filter(number % 97 == 0).with_columns(
+        pl.lit(502, pl.Int16).alias("status"),
+        pl.lit(503, pl.Int16).alias("upstream_status"),
+        pl.lit("vendor").alias("class"),
+        pl.lit("M1-2").alias("rule"),
+        pl.lit("upstream-5xx").alias("reason"),
+        pl.lit(failing_per_cell, pl.Int64).alias("requests"),
+    )
+    slots = cells.group_by(pl.col("minute").dt.truncate("10m").alias("slot"), "function").agg(pl.col("requests").sum())
+    measures = pl.DataFrame(
+        {"measure": ["own", "total", "upstream"], "bucket": pl.Series([40, 120, 100], dtype=pl.Int32)}
+    )
+    latency = slots.join(measures, how="cross").select(LATENCY.names())
+    frame = pl.concat([healthy, failing]).sort(names[:-1])
+    return analysis_of_counts(frame, latency.cast({"bucket": pl.Int32, "requests": pl.Int64}))

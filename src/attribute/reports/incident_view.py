@@ -26,7 +26,7 @@ from attribute.reports.review import review_section
 from attribute.reports.shared_sections import command_of, data_section, method_section, typed_paths, unknown_section
 from attribute.reports.story import Story
 from attribute.reports.terminal import STATES
-from attribute.reports.wording import FEW, and_more, count, of, percent, period, span, stamp, when, zone_name
+from attribute.reports.wording import FEW, and_more, count, of, percent, period, plural, span, stamp, when, zone_name
 from attribute.rules.words import Class
 
 __all__ = ["focus_of", "incident_document", "margin_around"]
@@ -163,7 +163,7 @@ def _facts(story: Story) -> list[tuple[str, str]]:
     if verdict.state is State.CANNOT_JUDGE:
         return [("What would help", verdict.confidence.raised_by or "")]
     if incident is not None:
-        rows.append(("Whose", f"{incident.class_}, in {and_more(incident.functions, 3)}"))
+        rows.append(("Whose", f"{incident.class_}, {plural(len(incident.functions), 'function')} touched"))
         end = None if incident.ongoing else incident.ended_at
         length = span(incident.ended_at - incident.started_at)
         rows.append(("When", f"{when(incident.started_at, end, result.zone)} ({length})"))

@@ -67,11 +67,11 @@ def _hours_chart(weekly: Weekly) -> Chart:
         values=weekly.hours,
     )
     table = Table(
-        caption="Failing or slow requests by day and hour",
-        columns=(Column("day", Kind.FIXED), *(Column(hour, Kind.NUMBER) for hour in hours)),
+        caption="Failing or slow requests by hour and day",
+        columns=(Column("hour", Kind.FIXED), *(Column(label, Kind.NUMBER) for label in labels)),
         rows=tuple(
-            (label, *(None if value is None else count(value) for value in values))
-            for label, values in zip(labels, weekly.hours, strict=True)
+            (f"{hour}:00", *(None if day[number] is None else count(day[number] or 0) for day in weekly.hours))
+            for number, hour in enumerate(hours)
         ),
         folded=True,
     )

@@ -8,7 +8,7 @@ from typing import Final
 
 from attribute.reports.document import Block, Column, Kind, Paragraph, Section, Table, Tone
 from attribute.reports.weekly_model import BottleneckRow, VendorRow, Weekly
-from attribute.reports.wording import FEW, count, of, percent, span, stamp
+from attribute.reports.wording import FEW, count, percent, span, stamp
 
 __all__ = [
     "actions_section",
@@ -175,7 +175,7 @@ def coverage_blocks(weekly: Weekly) -> list[Block]:
     totals = weekly.totals
     blocks: list[Block] = [
         Paragraph(
-            f"Half hours with at least one request: {of(totals.half_hours, max(totals.possible_half_hours, 1))}."
+            f"Half hours with at least one request: {count(totals.half_hours)} of {count(totals.possible_half_hours)}."
             if totals.possible_half_hours
             else "Nothing of this week can be told yet."
         )

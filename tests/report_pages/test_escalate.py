@@ -1,0 +1,133 @@
+"""The package for a vendor: allowlisted fields, one vendor's requests, hashes that hold, the same bytes each time."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import zipfile
+
+import orjson
+import pytest
+
+from attribute.incidents import group
+from attribute.incidents.model import Incident
+from attribute.reports.escalate import FIELDS, EscalationError, Package, package
+from attribute.reports.incident_view import focus_of
+from attribute.reports.model import Result
+from attribute.rules.words import Class
+from tests.reports.world import Row, analysis_of, full_account, incident, outage, result_of
+
+SECRETS = {"error_code": "sk_live_secret", "stage": "internal-stage-name"}
+
+
+def told(upstreams: tuple[str | None, ...] = ("rates",)) -> tuple[Result, Incident]:
+    rows: list[Row] = [
+        {**row, **(SECRETS if row["status"] != 200 else {}), "upstream": upstreams[number // 8 % len(upstreams)]}
+        for number, row in enumerate(outage()[0])
+    ]
+    found = group(analysis_of(rows).rollup.counts)
+    result = result_of(rows, incidents=found, account=full_account(rows), paths=("home/alice/logs",))
+    chosen = focus_of(result)
+    assert chosen is not None
+    return result, chosen
+
+
+def opened(made: Package) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(made.archive)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def table(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True))
+
+
+def test_package_lists_every_request_that_the_vendor_failed() -> None:
+    """As many requests as the incident has, each with a 5xx or a timeout of the vendor and a 5xx of ours."""
+    result, chosen = told()
+    files = opened(package(result, chosen))
+    rows = table(files["requests.csv"])
+    assert len(rows) == chosen.requests
+    assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
+    for row in rows:
+        assert row["upstream_status"] in {"503", "timeout"}
+        assert row["status"] in {"502", "504"}
+        assert row["rule"] == "M1-2"
+        assert row["at"].endswith("Z")
+
+
+def test_package_holds_allowlisted_fields_and_nothing_else_of_a_record() -> None:
+    """No error code, no stage, no path: only what the list names, and how it was attributed."""
+    result, chosen = told()
+    made = package(result, chosen)
+    files = opened(made)
+    assert list(table(files["requests.csv"])[0]) == [*FIELDS, "rule", "reason"]
+    assert list(table(files["minutes.csv"])[0]) == ["minute", "calls", "answered_5xx", "timeouts"]
+    assert orjson.loads(files["manifest.json"])["fields"] == list(FIELDS)
+    assert files["message.md"] == made.message
+    for content in files.values():
+        for secret in (*SECRETS.values(), "alice", "db_conflict", "app-2.log", "query_label"):
+            assert secret.encode() not in content
+
+
+def test_manifest_names_every_file_with_its_hash() -> None:
+    """Whoever gets the archive can tell that nothing was changed on the way."""
+    files = opened(package(*told()))
+    listed = orjson.loads(files.pop("manifest.json"))["files"]
+    assert {each["name"]: (each["bytes"], each["sha256"]) for each in listed} == {
+        name: (len(content), hashlib.sha256(content).hexdigest()) for name, content in files.items()
+    }
+
+
+def test_package_is_the_same_bytes_each_time() -> None:
+    """Not even the times of the archive's entries depend on the moment."""
+    assert package(*told()) == package(*told())
+
+
+def test_counts_per_minute_add_up_to_the_calls() -> None:
+    """minutes.csv tells calls, 5xx and timeouts of every minute, half an hour around the incident included."""
+    result, chosen = told()
+    minutes = table(opened(package(result, chosen))["minutes.csv"])
+    inside = [row for row in minutes if row["minute"] >= chosen.started_at.isoformat()[:16]]
+    failed = sum(int(row["answered_5xx"]) + int(row["timeouts"]) for row in inside)
+    assert failed == chosen.requests
+    assert len(minutes) > len(inside) > 0
+    assert all(int(row["calls"]) >= int(row["answered_5xx"]) + int(row["timeouts"]) for row in minutes)
+
+
+def test_no_vendor_reads_about_another() -> None:
+    """Where an incident concerns several upstreams, one has to be named, and the package holds its requests alone."""
+    result, chosen = told(("rates", "payments"))
+    with pytest.raises(EscalationError, match="concerns 2 upstreams: payments, rates"):
+        package(result, chosen)
+    with pytest.raises(EscalationError, match="does not concern an upstream `records`"):
+        package(result, chosen, upstream="records")
+    parts = [package(result, chosen, upstream=name) for name in ("rates", "payments")]
+    assert sum(part.requests for part in parts) == chosen.requests
+    for part, other in zip(parts, (b"payments", b"rates"), strict=True):
+        assert other not in b"".join(opened(part).values())
+
+
+def test_requests_that_name_no_upstream_are_taken_where_none_is_named() -> None:
+    """Logs without the optional field can be escalated as well."""
+    result, chosen = told((None,))
+    made = package(result, chosen)
+    assert made.requests == chosen.requests
+    assert b"Failed calls to your service" in made.message
+
+
+def test_long_list_is_cut_and_says_so() -> None:
+    """The first hundred in time, and how many there are."""
+    result, chosen = told()
+    made = package(result, chosen, max_requests=100)
+    assert len(table(opened(made)["requests.csv"])) == 100
+    assert f"lists the first 100 of {chosen.requests:,} requests" in made.message.decode().replace("`", "")
+
+
+@pytest.mark.parametrize("class_", [Class.APPLICATION, Class.BOTTLENECK, Class.UNKNOWN])
+def test_only_the_vendors_incidents_are_escalated(class_: Class) -> None:
+    """Without evidence against the vendor there is nothing to send."""
+    ours = incident(class_, 3, 6, requests=3, functions=["search"])
+    with pytest.raises(EscalationError, match=f"of class {class_}"):
+        package(told()[0], ours)

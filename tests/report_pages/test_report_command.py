@@ -1,0 +1,136 @@
+"""`attribute report` and `attribute escalate`, as they are typed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.cli.conftest import CommandLine, attribute, home
+from tests.report_pages.worlds import XHTML, texts, tree
+
+__all__ = ["attribute", "home"]  # fixtures, found by their names
+
+OUTAGE = Path(__file__).parents[2] / "fixtures" / "vendor-outage" / "logs"
+COMMON = ("--now", "2026-11-18T09:00:00Z", "--isolated", "--no-progress")
+ID = "V-20261116-1741-cd30"
+
+
+@pytest.fixture
+def logs(home: Path) -> Path:
+    shutil.copytree(OUTAGE, home / "logs")
+    return home
+
+
+def test_incident_report_goes_to_the_named_files(attribute: CommandLine, logs: Path) -> None:
+    """Page, Markdown and notes appear; nothing is printed."""
+    done = attribute("report", "incident", "logs/", *COMMON, "-o", "html:i.html", "-o", "markdown:i.md")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert sorted(path.name for path in logs.iterdir()) == ["i.html", "i.md", "i.notes.md", "logs"]
+    page = texts(tree((logs / "i.html").read_bytes()))
+    assert "attribute report incident logs/ --isolated --now 2026-11-18T09:00:00Z" in page
+    assert "--fingerprint takes it" not in page
+
+
+def test_report_without_a_kind_is_the_incidents(attribute: CommandLine, logs: Path) -> None:
+    """`attribute report logs/` is the short form; without -o it is Markdown."""
+    short = attribute("report", "logs/", *COMMON)
+    assert short.code == 0
+    assert short.out.startswith("# Incident report: vendor, 2026-11-16 17:41 UTC\n")
+    assert short.out == attribute("report", "incident", "logs/", *COMMON).out
+
+
+def test_folder_holds_every_format_and_a_list_newest_first(attribute: CommandLine, logs: Path) -> None:
+    """`--out` writes all formats with a machine's JSON beside each page, and renews the list."""
+    assert attribute("report", "incident", "logs/", *COMMON, "--out", "reports").code == 0
+    assert attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W47", "--out", "reports").code == 0
+    assert attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W46", "--out", "reports").code == 4
+    files = {path.name for path in (logs / "reports").iterdir()}
+    ends = (".html", ".md", ".json", ".email.html", ".slack.json", ".notes.md")
+    assert files == {"index.html", *(f"{name}{end}" for name in (ID, "2026-W47", "2026-W46") for end in ends)}
+    index = tree((logs / "reports" / "index.html").read_bytes())
+    rows = [texts(row.find(f"{XHTML}th")).strip() for row in index.findall(f".//{XHTML}tbody/{XHTML}tr")]  # type: ignore[arg-type]  # every row has a head
+    assert rows == [ID, "2026-W47", "2026-W46"]
+    assert {a.get("href") for a in index.findall(f".//{XHTML}td/{XHTML}a")} <= files
+    assert orjson.loads((logs / "reports" / f"{ID}.json").read_bytes())["incidents"][0]["id"] == ID
+
+
+def test_notes_survive_a_new_report_and_stand_in_it(attribute: CommandLine, logs: Path) -> None:
+    """What a person wrote is on the page after the next run, and its file has not changed."""
+    attribute("report", "logs/", *COMMON, "--out", "reports")
+    notes = logs / "reports" / f"{ID}.notes.md"
+    text = notes.read_text().replace("## Trigger\n", "## Trigger\n\nA config push at 17:40.\n")
+    text = text.replace(
+        "## Action items\n", "## Action items\n- [ ] ask for a status page, owner:team-a due:2026-11-17\n"
+    )
+    notes.write_text(text)
+    attribute("report", "logs/", *COMMON, "--out", "reports")
+    assert notes.read_text() == text
+    assert "A config push at 17:40." in texts(tree((logs / "reports" / f"{ID}.html").read_bytes()))
+    attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W47", "--out", "reports")
+    week = texts(tree((logs / "reports" / "2026-W47.html").read_bytes()))
+    assert "ask for a status page" in week
+    assert "1 d overdue" in week
+
+
+def test_screen_and_report_say_the_same(attribute: CommandLine, logs: Path) -> None:
+    """`-o html` of the main command and the report of the same logs and window have the same numbers."""
+    window = ("--since", "2026-11-16T17:30:00Z", "--until", "2026-11-16T18:00:00Z")
+    attribute("logs/", *COMMON, *window, "-o", "json:screen.json")
+    attribute("report", "logs/", *COMMON, *window, "-o", "json:report.json", "-o", "html:report.html")
+    screen, report = (orjson.loads((logs / f"{name}.json").read_bytes()) for name in ("screen", "report"))
+    for values in (screen, report):
+        values["input"].pop("fingerprint")
+    assert screen == report
+    assert screen["verdict"]["sentence"] in texts(tree((logs / "report.html").read_bytes()))
+
+
+def test_week_of_a_window_has_the_windows_numbers(attribute: CommandLine, logs: Path) -> None:
+    """The weekly report's result is that of `attribute logs/` over the same time."""
+    attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W47", "-o", "json:week.json")
+    attribute("logs/", *COMMON, "--window", "2026-W47", "-o", "json:screen.json")
+    week, screen = orjson.loads((logs / "week.json").read_bytes()), orjson.loads((logs / "screen.json").read_bytes())
+    for key in ("requests", "classes", "reasons", "functions", "latency", "incidents", "error_codes"):
+        assert week["result"][key] == screen[key], key
+
+
+def test_package_is_written_and_its_files_are_named(attribute: CommandLine, logs: Path) -> None:
+    """Two files, whose names go to stdout."""
+    done = attribute("escalate", ID, "logs/", *COMMON, "--out", "sent")
+    assert (done.code, done.out) == (0, f"sent/{ID}.md\nsent/{ID}.zip\n")
+    assert sorted(path.name for path in (logs / "sent").iterdir()) == [f"{ID}.md", f"{ID}.zip"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("report", "logs/", "--incident", "V-1"), 4, f"no incident `V-1`\n  hint: there are {ID}"),
+        (("escalate", "V-1", "logs/"), 4, f"no incident `V-1`\n  hint: there are {ID}"),
+        (("report", "weekly", "logs/", "--week", "47"), 2, "`47` is not a week"),
+        (("report", "weekly", "logs/", "--since", "1h"), 2, "a weekly report has its week"),
+        (("report", "logs/", "-o", "html:no/such/folder.html"), 2, "cannot be written"),
+        (("report", "logs/", "--out", "logs/api-1.jsonl"), 2, "cannot be written"),
+        (("report", "nowhere/"), 2, "`nowhere/` is neither a file nor a folder"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    attribute: CommandLine, logs: Path, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    """One line and a hint, and the exit code of the table."""
+    done = attribute(*arguments, *COMMON)
+    assert done.code == code
+    assert says in done.err
+    assert done.out == ""
+
+
+def test_report_of_a_named_incident_is_told_by_the_time_around_it(attribute: CommandLine, logs: Path) -> None:
+    """An hour before and after, whose numbers are those of that window."""
+    attribute("report", "logs/", *COMMON, "--incident", ID, "-o", "json:report.json")
+    values = orjson.loads((logs / "report.json").read_bytes())
+    assert (values["window"]["since"], values["window"]["until"]) == ("2026-11-16T16:41:00Z", "2026-11-16T19:15:00Z")
+    attribute("logs/", *COMMON, "--window", "2026-11-16T16:41:00Z..2026-11-16T19:15:00Z", "-o", "json:screen.json")
+    screen = orjson.loads((logs / "screen.json").read_bytes())
+    for key in ("requests", "classes", "functions", "incidents", "verdict"):
+        assert values[key] == screen[key], key
