@@ -164,6 +164,22 @@ def test_analyze_oneline_and_quiet_are_one_line(attribute: CommandLine, logs: Pa
     assert oneline.out.count("\n") == quiet.out.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("flags", "end"),
+    [
+        ((), ", since 2026-11-16 02:03 UTC, still going on.\n"),
+        (("--until", "02:08"), ", since 2026-11-16 02:03 UTC, still going on when the window ended.\n"),
+    ],
+)
+def test_analyze_window_that_ended_says_nothing_about_what_came_later(
+    flags: tuple[str, ...], end: str, attribute: CommandLine, home: Path
+) -> None:
+    """Who looks at an earlier stretch is not told that its trouble goes on now."""
+    down = {"status": 502, "upstream_status": 503}
+    (home / "app.log").write_text("\n".join(record(number, **(down if number >= 180 else {})) for number in range(600)))
+    assert attribute("app.log", *NOW, "-q", "-o", "text", *flags).out.endswith(end)
+
+
 def test_schema_prints_what_is_published(attribute: CommandLine) -> None:
     """Both schemas are valid JSON Schema, and the result of a run fits the one, a record the other."""
     for arguments in (("schema",), ("schema", "--result")):

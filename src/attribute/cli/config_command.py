@@ -41,7 +41,7 @@ def _rows(found: Config) -> list[tuple[str, Value, str]]:
         rows += [(f"functions.{function}.{key}", value, origin) for key, value in limits.items()]
     rows += [(f"runbook.{key}", text, origin) for key, text in found.runbook.items()]
     if found.gates:
-        rows.append(("gate", f"{len(found.gates)} tables", origin))
+        rows.append(("gate", f"{len(found.gates)} table{'' if len(found.gates) == 1 else 's'}", origin))
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Final
 
 from attribute.engines.analysis import InputAccount
@@ -50,7 +50,7 @@ _WERE: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the answer is made from; each as in `Result`."""
+    """What the answer is made from; each as in `Result`, *cut* as in `Verdict`."""
 
     account: InputAccount
     requests: Requests
@@ -60,6 +60,7 @@ class Facts:
     incidents: Sequence[IncidentRow]
     flags: Mapping[str, int]
     zone: tzinfo
+    cut: bool = False
 
 
 def decide(facts: Facts, why: Mapping[str, Sequence[WhyRow]]) -> Verdict:
@@ -88,15 +89,20 @@ def decide(facts: Facts, why: Mapping[str, Sequence[WhyRow]]) -> Verdict:
     return Verdict(
         state=state,
         claim=claim,
-        when="" if main is None else when(main.started_at, None if main.ongoing else main.ended_at, facts.zone),
+        when="" if main is None else when(main.started_at, _end(main), facts.zone, cut=facts.cut),
         classes=named,
         requests=top.requests,
         share=share,
         since_at=None if main is None else main.started_at,
-        until_at=None if main is None or main.ongoing else main.ended_at,
+        until_at=None if main is None else _end(main),
         ongoing=main is not None and main.ongoing,
+        cut=facts.cut,
         confidence=_confidence(top, facts, mixed=mixed),
     )
+
+
+def _end(incident: IncidentRow) -> datetime | None:
+    return None if incident.ongoing else incident.ended_at
 
 
 def _cannot_judge(facts: Facts) -> Verdict | None:

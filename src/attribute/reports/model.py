@@ -105,6 +105,7 @@ class Verdict:
         since_at: start of the main incident.
         until_at: its end; None while it is going on, and without an incident.
         ongoing: whether it is going on.
+        cut: whether the window ended before now: nobody looked whether it still goes on.
         confidence: how sure that is.
     """
 
@@ -117,6 +118,7 @@ class Verdict:
     since_at: datetime | None = None
     until_at: datetime | None = None
     ongoing: bool = False
+    cut: bool = False
     confidence: Confidence
 
     @property

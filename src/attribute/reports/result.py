@@ -110,6 +110,7 @@ def build_result(
         incidents=rows,
         flags=flag_counts(analysis.verdicts),
         zone=asked.zone,
+        cut=asked.window.until_at is not None and asked.window.until_at < asked.now,
     )
     by_class = {
         class_.value: why_rows(counts, quiet, classes=(class_,), incident_requests=requests.incident)

@@ -93,7 +93,7 @@ def _verdict(result: Result, paint: Paint) -> Iterator[str]:
         sure += f" {verdict.confidence.share * 100:.0f} %"
     at = ""
     if verdict.since_at is not None:
-        at = when(verdict.since_at, verdict.until_at, result.zone, day_of=result.account.last_at)
+        at = when(verdict.since_at, verdict.until_at, result.zone, day_of=result.account.last_at, cut=verdict.cut)
     line, used = lead + _headline(result, paint), len(lead) + len(STATES[verdict.state])
     for part in (sure, at):
         if part and used + 3 + len(part) > paint.width:
@@ -103,7 +103,8 @@ def _verdict(result: Result, paint: Paint) -> Iterator[str]:
             line, used = f"{line}   {part}", used + 3 + len(part)
     yield line
     yield from paint.wrap(paint.text(f"{verdict.claim}."))
-    if verdict.confidence.raised_by and verdict.confidence.word != "high":
+    told_below = verdict.state is State.UNKNOWN  # what to log stands there: it is what makes it surer
+    if verdict.confidence.raised_by and verdict.confidence.word != "high" and not told_below:
         yield from paint.wrap(paint.text(f"Surer with {verdict.confidence.raised_by}."))
 
 

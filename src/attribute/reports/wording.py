@@ -93,10 +93,16 @@ def period(since: datetime, until: datetime, zone: tzinfo, *, dated: bool = True
     return f"{day}{first:%H:%M}-{last:%H:%M} {zone_name(until, zone)}"
 
 
-def when(since: datetime, until: datetime | None, zone: tzinfo, *, day_of: datetime | None = None) -> str:
-    """Return since when (*until* None: still going on), or from when until when; as `clock` with dates."""
+def when(
+    since: datetime, until: datetime | None, zone: tzinfo, *, day_of: datetime | None = None, cut: bool = False
+) -> str:
+    """
+    Return since when (*until* None: still going on), or from when until when; as `clock` with dates.
+
+    With *cut*, nobody looked at what came later, so what is said to go on did so when the window ended.
+    """
     if until is None:
-        return f"since {clock(since, zone, day_of=day_of)}, still going on"
+        return f"since {clock(since, zone, day_of=day_of)}, still going on{' when the window ended' if cut else ''}"
     return f"from {clock(since, zone, day_of=day_of)} until {clock(until, zone, day_of=day_of or since)}"
 
 
