@@ -7,12 +7,12 @@ About 1 % of the requests are the vendor's 5xx, 1 % timeouts, 1 % answered befor
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import polars as pl
 
 LINES_AT_ONCE = 500_000
-LINES_PER_GB = 4_000_000
 FUNCTIONS = ("ingest", "usage-summary", "sync-ping", "usage-daily", "device-token")
 START_MS = 1_763_280_000_000
 SPAN_MS = 10 * 86_400_000
@@ -90,3 +90,7 @@ def write(path: Path, *, line_count: int, seed: int = 1, broken_share: float = 0
             count = min(LINES_AT_ONCE, line_count - first)
             block = lines(first, count, total=line_count, seed=seed, broken_share=broken_share)
             block.to_frame().write_csv(file, include_header=False, quote_style="never")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), line_count=int(sys.argv[2]), seed=int(sys.argv[3]), broken_share=float(sys.argv[4]))
