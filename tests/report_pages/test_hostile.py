@@ -184,7 +184,7 @@ def test_charts_with_any_name_are_well_formed_xml(names: tuple[str, ...]) -> Non
 def test_markdown_on_a_terminal_moves_no_cursor(names: tuple[str, ...]) -> None:
     """Printed as it is, a report fills one line of a terminal per line of its text."""
     lines = markdown.render(made(hostile_incident, names)).decode().split("\n")[:40]
-    screen = pyte.Screen(8000, 60)
+    screen = pyte.Screen(4000, 60)
     pyte.Stream(screen).feed("\r\n".join(lines))
     assert screen.cursor.y == len(lines) - 1
     assert screen.title == ""

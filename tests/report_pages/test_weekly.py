@@ -17,7 +17,17 @@ from attribute.reports.weekly_json import render as weekly_json
 from attribute.reports.weekly_view import headline, weekly_document
 from attribute.reports.wording import count
 from tests.report_pages.worlds import MONDAY, large_month, texts, tree, weekly_of
-from tests.reports.world import OUR_FAULT, OUR_QUEUE, START, VENDOR_DOWN, VENDOR_TIMEOUT, Row, analysis_of, request
+from tests.reports.world import (
+    NO_EVIDENCE,
+    OUR_FAULT,
+    OUR_QUEUE,
+    START,
+    VENDOR_DOWN,
+    VENDOR_TIMEOUT,
+    Row,
+    analysis_of,
+    request,
+)
 
 SEOUL = ZoneInfo("Asia/Seoul")
 KINDS: tuple[Row, ...] = ({}, {}, {}, {}, {}, {}, VENDOR_DOWN, VENDOR_TIMEOUT, OUR_FAULT, OUR_QUEUE)
@@ -176,6 +186,17 @@ def test_movers_are_what_changed_and_nothing_else() -> None:
         "more": "more",
         "fewer": "fewer",
     }
+
+
+def test_unknown_signature_says_since_when() -> None:
+    """The age of what nobody logged yet: the first minute in all logs, not in this week's."""
+    start = (MONDAY - START) / timedelta(minutes=1)
+    rows = [request(n, start - 9_000 + 3_000 * n, fields=NO_EVIDENCE) for n in range(6)]
+    document = weekly_document(weekly_of(analysis_of(rows), now=NOW), command="attribute")
+    section = next(section for section in document.sections if section.anchor == "unknown")
+    assert section.blocks[1].rows == (  # type: ignore[union-attr]  # the second table
+        ("quote", "response", "upstream-status-missing", "500", "missing", "3", "2026-11-09 18:00:00 UTC"),
+    )
 
 
 def test_open_actions_come_overdue_first() -> None:

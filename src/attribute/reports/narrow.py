@@ -9,6 +9,7 @@ import polars as pl
 
 from attribute.engines.analysis import Analysis
 from attribute.incidents.model import Incident
+from attribute.reports.wording import later
 from attribute.rollup import Rollup
 
 __all__ = ["narrow", "overlapping", "time_of"]
@@ -38,4 +39,4 @@ def overlapping(incidents: tuple[Incident, ...], since: datetime, until: datetim
 def time_of(counts: pl.DataFrame) -> tuple[datetime, datetime] | None:
     """Return the start of the first minute with a request and the end of the last; nothing where none has a time."""
     first, last = counts.select(pl.col("minute").min().alias("first"), pl.col("minute").max().alias("last")).row(0)
-    return None if first is None else (first, last + timedelta(minutes=1))
+    return None if first is None else (first, later(last, timedelta(minutes=1)))

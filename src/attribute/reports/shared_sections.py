@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import UTC, tzinfo
 from typing import Final
 
 import polars as pl
@@ -46,8 +47,15 @@ def command_of(result: Result) -> str:
     return " ".join(words)
 
 
-def unknown_section(result: Result, counts: pl.DataFrame, *, more: Iterable[Block] = ()) -> Section | None:
-    """Return why requests stayed UNKNOWN and what to log; nothing where none did."""
+def unknown_section(result: Result, counts: pl.DataFrame, *, history: pl.DataFrame | None = None) -> Section | None:
+    """
+    Return why requests stayed UNKNOWN and what to log; nothing where none did.
+
+    Args:
+        result: for the reasons.
+        counts: for the signatures.
+        history: counts that reach further back, to say when a signature was first seen.
+    """
     reasons = [row for row in result.reasons if row.class_ == Class.UNKNOWN]
     if not reasons:
         return None
@@ -61,7 +69,7 @@ def unknown_section(result: Result, counts: pl.DataFrame, *, more: Iterable[Bloc
         ),
         rows=tuple((row.reason, row.rule or "none", count(row.requests), row.what_to_log) for row in reasons),
     )
-    rows, omitted = signature_rows(counts)
+    rows, omitted = signature_rows(counts, history=history, zone=result.zone)
     signatures = Table(
         caption="Where they come from: the most frequent signatures",
         columns=(
@@ -71,22 +79,30 @@ def unknown_section(result: Result, counts: pl.DataFrame, *, more: Iterable[Bloc
             Column("status"),
             Column("upstream_status"),
             Column("requests", Kind.NUMBER),
+            *(() if history is None else (Column("first seen", Kind.FIXED),)),
         ),
         rows=rows,
         omitted=omitted,
     )
-    return Section(anchor="unknown", title="UNKNOWN: what to log", blocks=(table, signatures, *more), brief=True)
+    return Section(anchor="unknown", title="UNKNOWN: what to log", blocks=(table, signatures), brief=True)
 
 
-def signature_rows(counts: pl.DataFrame) -> tuple[tuple[tuple[str | None, ...], ...], int]:
+def signature_rows(
+    counts: pl.DataFrame, *, history: pl.DataFrame | None = None, zone: tzinfo = UTC
+) -> tuple[tuple[tuple[str | None, ...], ...], int]:
     """Return the most frequent signatures of UNKNOWN requests as cells, and how many more there are."""
     keys = ["function", "stage", "reason", "status", "upstream_status"]
+    unknown = pl.col("class") == Class.UNKNOWN.value
     frame = (
-        counts.filter(pl.col("class") == Class.UNKNOWN.value)
+        counts.filter(unknown)
         .group_by(keys)
         .agg(pl.col("requests").sum())
         .sort(["requests", *keys], descending=[True, *(False for _ in keys)], nulls_last=False)
     )
+    shown = frame.head(SIGNATURES)
+    if history is not None:
+        seen = history.filter(unknown).group_by(keys).agg(pl.col("minute").min().alias("seen"))
+        shown = shown.join(seen, on=keys, how="left", nulls_equal=True, maintain_order="left")
     rows = tuple(
         (
             row["function"],
@@ -95,8 +111,9 @@ def signature_rows(counts: pl.DataFrame) -> tuple[tuple[tuple[str | None, ...], 
             "missing" if row["status"] is None else str(row["status"]),
             upstream_word(row["upstream_status"]),
             count(row["requests"]),
+            *(() if history is None else (None if row["seen"] is None else stamp(row["seen"], zone),)),
         )
-        for row in frame.head(SIGNATURES).iter_rows(named=True)
+        for row in shown.iter_rows(named=True)
     )
     return rows, max(frame.height - SIGNATURES, 0)
 

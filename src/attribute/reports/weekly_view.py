@@ -59,7 +59,7 @@ def weekly_document(weekly: Weekly, *, command: str, reports: frozenset[str] = f
             incidents_section(weekly, reports),
         ]
         sections += [movers_section(weekly), vendors_section(weekly), bottlenecks_section(weekly)]
-        sections.append(unknown_section(result, result.analysis.rollup.counts))
+        sections.append(unknown_section(result, result.analysis.rollup.counts, history=weekly.counts))
         if _uneventful(weekly):
             sections = [section for section in sections if section is None or section.anchor in {"compare", "days"}]
     sections += [
