@@ -164,6 +164,25 @@ def test_analyze_oneline_and_quiet_are_one_line(attribute: CommandLine, logs: Pa
     assert oneline.out.count("\n") == quiet.out.count("\n") == 1
 
 
+@pytest.mark.parametrize("output", ["text", "plain", "json", "csv", "verdicts", "markdown", "html"])
+@pytest.mark.parametrize(
+    ("at", "zone"),
+    [
+        ("9999-12-31T23:59:59Z", "UTC"),
+        ("9999-12-31T20:00:00Z", "Asia/Seoul"),
+        ("0001-01-01T00:00:00Z", "America/New_York"),
+    ],
+)
+def test_analyze_line_from_the_end_of_time_costs_nobody_the_answer(
+    at: str, zone: str, output: str, attribute: CommandLine, home: Path
+) -> None:
+    """Who can write a line cannot keep the others from being read: the first and the last year are times, too."""
+    lines = [record(number, status=500) for number in range(30)]
+    (home / "app.log").write_text("\n".join([*lines, record(99, status=500, ts=at)]))
+    done = attribute("app.log", *NOW, "--tz", zone, "-o", output)
+    assert (done.code, done.err) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("flags", "end"),
     [

@@ -182,14 +182,13 @@ def _places(row: ClassRow, facts: Facts) -> tuple[str, bool]:
 
 
 def _evidence_phrase(why: Sequence[WhyRow], requests: int) -> tuple[str, bool]:
-    """Return the words for nearly all *requests* of a class, each once, and whether they are the words for all."""
+    """Return the words for more than a few of the *requests* of a class, each once, and whether they stand for all."""
     counted: dict[str, int] = {}
     for row in why:
         if row.words:
             counted[row.words] = counted.get(row.words, 0) + row.requests
-    total = sum(row.requests for row in why)
     ranked = sorted(counted, key=lambda words: (-counted[words], words))
-    kept = [words for words in ranked if counted[words] >= NEGLIGIBLE * total]
+    kept = [words for words in ranked if counted[words] >= NEGLIGIBLE * requests]
     return and_more(kept, 2), not kept or sum(counted[words] for words in kept) == requests
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from attribute.reports.escape import cells
 from attribute.reports.model import ClassRow, Result, Series, WhyRow
 from attribute.reports.paint import Paint
-from attribute.reports.wording import FEW, count, percent, plural, times, zone_name
+from attribute.reports.wording import FEW, count, later, local, percent, plural, times, zone_name
 from attribute.rules.words import CLASSES, Class
 
 __all__ = ["LETTERS", "NAMES", "class_lines", "heat_lines", "place", "reason_lines", "why_lines"]
@@ -77,11 +77,10 @@ def _class_line(row: ClassRow, result: Result, paint: Paint, *, normal: bool) ->
 
 def _span_of(result: Result) -> str:
     starts = result.series.starts
-    first, last = starts[0], starts[-1] + timedelta(minutes=result.series.width_minutes)
-    form = "%H:%M" if last - first <= timedelta(days=1) else "%m-%d"
-    return (
-        f"{first.astimezone(result.zone):{form}}-{last.astimezone(result.zone):{form}} {zone_name(last, result.zone)}"
-    )
+    first, last = starts[0], later(starts[-1], timedelta(minutes=result.series.width_minutes))
+    long = last - first
+    form = "%H:%M" if long <= timedelta(days=1) else "%m-%d" if long <= timedelta(days=300) else "%Y"
+    return f"{local(first, result.zone):{form}}-{local(last, result.zone):{form}} {zone_name(last, result.zone)}"
 
 
 def _grouped(series: Series, width: int) -> dict[str, list[int | None]]:

@@ -13,6 +13,8 @@ __all__ = [
     "and_more",
     "clock",
     "count",
+    "later",
+    "local",
     "most_first",
     "of",
     "percent",
@@ -31,6 +33,8 @@ __all__ = [
 
 FEW: Final = 20
 """Under so many requests there are no percentages: `3 of 7` says what there is."""
+
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def count(number: int) -> str:
@@ -59,9 +63,22 @@ def times(ratio: float) -> str:
     return f"x{ratio:,.1f}" if ratio < 9.95 else f"x{ratio:,.0f}"
 
 
+def later(at: datetime, length: timedelta) -> datetime:
+    """Return *at* plus *length*, or the last instant there is: a log may say that it was written in the year 9999."""
+    return at + length if length <= _LAST - at else _LAST
+
+
+def local(at: datetime, zone: tzinfo) -> datetime:
+    """Return *at* in *zone*, or in UTC where its clocks would show a year that no calendar of ours has."""
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return at.astimezone(UTC)
+
+
 def zone_name(at: datetime, zone: tzinfo) -> str:
     """Return the short name of *zone* at that instant; zones that have only an offset get `UTC` before it."""
-    name = at.astimezone(zone).tzname() or "?"
+    name = local(at, zone).tzname() or "?"
     if name[:1] not in {"+", "-"}:
         return name
     return f"UTC{name[:3]}:{name[3:]}" if len(name) > 3 else f"UTC{name}"
@@ -69,24 +86,24 @@ def zone_name(at: datetime, zone: tzinfo) -> str:
 
 def stamp(at: datetime, zone: tzinfo) -> str:
     """Return an instant to the second, with date and zone."""
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone_name(at, zone)}"
+    return f"{local(at, zone):%Y-%m-%d %H:%M:%S} {zone_name(at, zone)}"
 
 
 def clock(at: datetime, zone: tzinfo, *, day_of: datetime | None = None) -> str:
     """Return an instant to the minute with its zone, and its date unless that is the one of *day_of*."""
-    local = at.astimezone(zone)
+    there = local(at, zone)
     known = day_of is not None and same_day(at, day_of, zone)
-    return f"{local:%H:%M}" + f" {zone_name(at, zone)}" if known else f"{local:%Y-%m-%d %H:%M} {zone_name(at, zone)}"
+    return f"{there:%H:%M}" + f" {zone_name(at, zone)}" if known else f"{there:%Y-%m-%d %H:%M} {zone_name(at, zone)}"
 
 
 def same_day(first: datetime, second: datetime, zone: tzinfo) -> bool:
     """Whether two instants lie on one day in *zone*."""
-    return first.astimezone(zone).date() == second.astimezone(zone).date()
+    return local(first, zone).date() == local(second, zone).date()
 
 
 def period(since: datetime, until: datetime, zone: tzinfo, *, dated: bool = True) -> str:
     """Return a stretch of time with its zone: dates where wanted or where it ends on another day than it starts."""
-    first, last = since.astimezone(zone), until.astimezone(zone)
+    first, last = local(since, zone), local(until, zone)
     if not same_day(since, until, zone):
         return f"{first:%Y-%m-%d %H:%M}..{last:%Y-%m-%d %H:%M} {zone_name(until, zone)}"
     day = f"{first:%Y-%m-%d} " if dated else ""
