@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import get_close_matches
 from typing import Final, Self
 
@@ -33,6 +33,7 @@ from attribute.reports.escape import json_bytes, terminal
 from attribute.reports.model import Result
 from attribute.reports.result import Asked, build_result
 from attribute.reports.writers import writer
+from attribute.rollup import SLOT
 from attribute.rules.catalogue import Catalogue, builtin, parse
 from attribute.rules.thresholds import Limits, Thresholds
 
@@ -48,6 +49,9 @@ __all__ = [
 ]
 
 MAX_RULES_BYTES: Final = 2**22
+
+WHOLE_LATENCY_FORMATS: Final = frozenset({"text", "plain", "json", "verdicts", "csv"})
+"""Formats that say latencies over the whole window and draw none over time: slots of a day do, and cost less."""
 
 
 class UsageError(AttributionError):
@@ -117,6 +121,7 @@ class Job:
     def options(
         self,
         *,
+        latency_slot: timedelta = SLOT,
         on_reject: Callable[[RejectedAt], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> AnalysisOptions:
@@ -130,6 +135,7 @@ class Job:
             functions=self.flags.functions,
             strict=self.flags.strict,
             fingerprint=self.flags.fingerprint,
+            latency_slot=latency_slot,
             on_reject=on_reject,
             on_progress=on_progress,
         )
@@ -233,11 +239,11 @@ def _thresholds(config: Config) -> Thresholds:
     )
 
 
-def read_logs(job: Job) -> Analysis:
+def read_logs(job: Job, *, latency_slot: timedelta = SLOT) -> Analysis:
     """Run the engine: progress on stderr, rejected lines to their file."""
     with _rejects(job.flags.rejects) as on_reject, progress_line(wanted=_progress_wanted(job.flags)) as line:
         on_progress = None if line is None else lambda progress: line.update(progress, time.monotonic())
-        return analyse(job.options(on_reject=on_reject, on_progress=on_progress))
+        return analyse(job.options(latency_slot=latency_slot, on_reject=on_reject, on_progress=on_progress))
 
 
 def _progress_wanted(flags: AnalysisFlags) -> bool:
@@ -267,7 +273,8 @@ def analyse_and_build(flags: AnalysisFlags) -> Result:
         AttributionError: see `prepare`.
     """
     job = prepare(flags)
-    analysis = read_logs(job)
+    draws_latency = any(output.format not in WHOLE_LATENCY_FORMATS for output in flags.outputs)
+    analysis = read_logs(job, latency_slot=SLOT if draws_latency else timedelta(days=1))
     return build_result(
         analysis,
         catalogue=job.catalogue,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import polars as pl
 
 from attribute.logs.chunks import CHUNK_BYTES
-from attribute.rollup import Rollup
+from attribute.rollup import SLOT, Rollup
 from attribute.rules.catalogue import Catalogue
 from attribute.rules.thresholds import Thresholds
 
@@ -84,6 +84,8 @@ class AnalysisOptions:
         threads: how many chunks are decoded side by side. Never changes the answer.
         memory_bytes: about how much to hold of what must be kept; the rest goes to a temporary folder. Never changes
             the answer.
+        latency_slot: how wide the slots of the latencies are, a multiple of ten minutes. Wide ones cost less; quantiles
+            over whole slots are the same.
         on_reject: called with every rejected line, in order of file and line.
         on_progress: called after every chunk.
     """
@@ -99,6 +101,7 @@ class AnalysisOptions:
     chunk_bytes: int = ENGINE_CHUNK_BYTES
     threads: int = 2
     memory_bytes: int = MEMORY_BYTES
+    latency_slot: timedelta = SLOT
     on_reject: Callable[[RejectedAt], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
 

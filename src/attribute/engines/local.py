@@ -55,6 +55,7 @@ def analyse(options: AnalysisOptions) -> Analysis:
         compiled=compiled,
         window=options.window,
         memory_bytes=options.memory_bytes,
+        latency_slot=options.latency_slot,
     )
     skipped = tuple(FileNote(file=note.name, reason=note.reason) for note in discovery.skipped)
     account = gathering.account(duplicates=settled.duplicates, skipped=skipped)
@@ -138,7 +139,10 @@ class _Gathering:
 
     def _digest(self, chunk: Chunk) -> tuple[Decoded, Partial]:
         decoded = decode_chunk(chunk, strict=self.options.strict)
-        return decoded, digest(decoded, compiled=self.compiled, window=self.options.window)
+        options = self.options
+        return decoded, digest(
+            decoded, compiled=self.compiled, window=options.window, latency_slot=options.latency_slot
+        )
 
     def _take(self, index: int, chunk: Chunk, decoded: Decoded, partial: Partial, lines_before: int) -> None:
         piece = len(self.places)

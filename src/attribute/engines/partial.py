@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from attribute.coded import Batch
 from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
 from attribute.m1.fields import ENDING_STAGES
-from attribute.rollup import Rollup, count_some_healthy
+from attribute.rollup import SLOT, Rollup, count_some_healthy
 
 if TYPE_CHECKING:
     from attribute.logs.lines import Decoded
@@ -140,7 +140,7 @@ def _times_of(at: pl.Series, window: Window) -> Tally:
     return replace(Tally.zero(), untimed=untimed, outside_window=outside, first_at=first_at, last_at=last_at)
 
 
-def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window) -> Partial:
+def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window, latency_slot: timedelta = SLOT) -> Partial:
     """
     Bring one decoded chunk down to what later stages need.
 
@@ -148,11 +148,12 @@ def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window) -> Part
         decoded: a chunk's records and counts.
         compiled: the rules.
         window: records outside it are not counted, but kept where they are loud: they may be evidence.
+        latency_slot: how wide the slots of the latencies are.
 
     Returns:
         The partial of this chunk. It depends on nothing but the chunk's lines.
     """
-    parts = [_digest_batch(batch, compiled, window) for batch in decoded.batches]
+    parts = [_digest_batch(batch, compiled, window, latency_slot) for batch in decoded.batches]
     return Partial(
         tally=tally_of(decoded, window=window),
         ended=tuple(part.ended for part in parts),
@@ -174,7 +175,7 @@ class _Digested:
     quiet: pl.DataFrame
 
 
-def _digest_batch(batch: Batch, compiled: CompiledRules, window: Window) -> _Digested:
+def _digest_batch(batch: Batch, compiled: CompiledRules, window: Window, slot: timedelta) -> _Digested:
     seen = batch.look(
         loud=compiled.incident,
         absorbed=compiled.absorbed.fill_null(value=False),
@@ -187,8 +188,8 @@ def _digest_batch(batch: Batch, compiled: CompiledRules, window: Window) -> _Dig
     ends_all = ending.all()
     heard = function.codes if ends_all else function.codes.filter(ending)
     return _Digested(
-        ended=count_some_healthy(batch, seen["absorbed"], keep=counted if ends_all else counted & ending),
-        unended=None if ends_all else count_some_healthy(batch, seen["absorbed"], keep=counted & ~ending),
+        ended=count_some_healthy(batch, seen["absorbed"], keep=counted if ends_all else counted & ending, slot=slot),
+        unended=None if ends_all else count_some_healthy(batch, seen["absorbed"], keep=counted & ~ending, slot=slot),
         ending_functions=frozenset(function.values[heard.unique()]),
         loud=own_copy(batch.filter(loud).frame(RECORDS)),
         quiet=pl.DataFrame({"hash": seen["hash"], "ending": ending}).filter(~loud),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from fnmatch import fnmatchcase
 
 import polars as pl
@@ -20,7 +21,7 @@ from attribute.engines.partial import QUIET, hash_of, is_ending
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS, VERDICTS
 from attribute.requests import consolidate, count_duplicates
-from attribute.rollup import Rollup, count_healthy, count_verdicts, merge
+from attribute.rollup import SLOT, Rollup, count_healthy, count_verdicts, merge
 from attribute.rules.compile import CompiledRules
 from attribute.verdicts import classify
 
@@ -56,6 +57,7 @@ def settle(
     compiled: CompiledRules,
     window: Window,
     memory_bytes: int = MEMORY_BYTES,
+    latency_slot: timedelta = SLOT,
 ) -> Settled:
     """
     Give every incident request its verdict and correct the counts of healthy requests by them.
@@ -70,6 +72,7 @@ def settle(
         compiled: the rules.
         window: where the deciding record must lie.
         memory_bytes: about how much may be held at once.
+        latency_slot: how wide the slots of the latencies are in the rollups given, and in the one returned.
 
     Returns:
         Verdicts, rollup and number of duplicates. They do not depend on how the input was cut into pieces.
@@ -94,12 +97,12 @@ def settle(
         incident = classify(consolidate(records), compiled)
         taken = lent.join(incident.select("request_id"), on="request_id", how="semi")
         taken = taken.filter(window.holds(pl.col("at")))
-        taken_ended.append(count_healthy(taken.filter(is_ending()), compiled.absorbed))
-        taken_unended.append(count_healthy(taken.filter(~is_ending()), compiled.absorbed))
+        taken_ended.append(count_healthy(taken.filter(is_ending()), compiled.absorbed, slot=latency_slot))
+        taken_unended.append(count_healthy(taken.filter(~is_ending()), compiled.absorbed, slot=latency_slot))
         incident = incident.filter(window.holds(pl.col("at")))
         of_incidents = records.join(incident.select("request_id"), on="request_id", how="semi")
         duplicates += count_duplicates(of_incidents, incident)
-        counted.append(count_verdicts(incident))
+        counted.append(count_verdicts(incident, slot=latency_slot))
         verdicts.add(incident)
     loose = [_of_functions(rollup, lambda name: name not in ending_functions) for rollup in unended]
     taken_loose = [_of_functions(rollup, lambda name: name not in ending_functions) for rollup in taken_unended]
