@@ -58,7 +58,7 @@ class IncidentSettings:
     share_excess: float = 0.05
     rare_ratio: float = 6.0
     rare_excess: float = 0.005
-    min_evidence: float = 9.0
+    min_evidence: float = 8.5
     chance_weeks: float = 6.0
     absolute_min_requests: int = 5
     absolute_share: float = 0.05
