@@ -134,3 +134,24 @@ def test_report_of_a_named_incident_is_told_by_the_time_around_it(attribute: Com
     screen = orjson.loads((logs / "screen.json").read_bytes())
     for key in ("requests", "classes", "functions", "incidents", "verdict"):
         assert values[key] == screen[key], key
+
+
+@pytest.mark.parametrize("year", ["1970-01-01T00:0", "9999-12-31T22:5"])
+@pytest.mark.parametrize("zone", ["Asia/Seoul", "America/New_York"])
+def test_times_at_the_ends_of_the_calendar_make_a_report(
+    attribute: CommandLine, home: Path, year: str, zone: str
+) -> None:
+    """A clock that is wrong by millennia costs nobody the report."""
+    lines = [
+        f'{{"request_id":"r{n}","function":"quote","stage":"response","status":502,"latency_ms":9,"error_code":null,'
+        f'"upstream_status":503,"upstream_latency_ms":5,"ts":"{year}{n % 10}:00Z"}}\n'
+        for n in range(60)
+    ]
+    (home / "far.log").write_text("".join(lines))
+    common = ("--now", "2026-11-18T09:00:00Z", "--isolated", "--no-progress", "--tz", zone)
+    done = attribute("report", "far.log", *common, "--out", "reports")
+    assert (done.code, done.err) == (0, "")
+    assert attribute("report", "weekly", "far.log", *common, "--week", "2026-W47", "-o", "html:w.html").code == 4
+    made = [path.name.partition(".")[0] for path in (home / "reports").glob("V-*.html")]
+    for incident in made[:1]:
+        assert attribute("escalate", incident, "far.log", *common, "--out", "sent").code == 0

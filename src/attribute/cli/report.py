@@ -120,7 +120,7 @@ def _told(job: Job, analysis: Analysis, wanted: str | None) -> tuple[Result, str
     from attribute.cli.run import find_incidents
     from attribute.engines.analysis import Window
     from attribute.reports.incident_view import focus_of, margin_around
-    from attribute.reports.narrow import narrow, overlapping, time_of
+    from attribute.reports.narrow import around, narrow, overlapping, time_of
     from attribute.reports.result import build_result
 
     incidents = find_incidents(job, analysis)
@@ -142,8 +142,7 @@ def _told(job: Job, analysis: Analysis, wanted: str | None) -> tuple[Result, str
     told = focus_of(whole, wanted)
     if told is None or not job.window.is_open or not (long or wanted):
         return whole, wanted
-    margin = margin_around(told)
-    since, until = told.started_at - margin, told.ended_at + margin
+    since, until = around(told.started_at, told.ended_at, margin_around(told))
     part = narrow(analysis, since, until)
     return build(part, overlapping(incidents, since, until), Window(since_at=since, until_at=until)), told.id
 

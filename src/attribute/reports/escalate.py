@@ -26,6 +26,7 @@ from attribute.m1.errors import AttributionError
 from attribute.reports.escalate_message import Evidence, message
 from attribute.reports.escape import csv_cell, json_bytes
 from attribute.reports.model import Result
+from attribute.reports.narrow import around
 from attribute.reports.wording import rfc3339, upstream_json
 from attribute.rules.words import Class
 
@@ -155,7 +156,7 @@ def _minutes(result: Result, incident: Incident, of_upstream: pl.Expr) -> pl.Dat
     return (
         result.analysis.rollup.counts.filter(
             pl.col("function").is_in(list(incident.functions))
-            & pl.col("minute").is_between(incident.started_at - AROUND, incident.ended_at + AROUND, closed="left")
+            & pl.col("minute").is_between(*around(incident.started_at, incident.ended_at, AROUND), closed="left")
             & pl.col("upstream_status").is_not_null()
             & of_upstream
         )

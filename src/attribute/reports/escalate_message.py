@@ -14,6 +14,7 @@ from attribute.reports.document import Block, Bullets, Column, Document, Kind, P
 from attribute.reports.incident_time import quantiles_of
 from attribute.reports.markdown import render
 from attribute.reports.model import Result
+from attribute.reports.narrow import around
 from attribute.reports.series import WIDTHS
 from attribute.reports.wording import FEW, count, of, percent, plural, span, stamp, upstream_word
 from attribute.rollup import SLOT
@@ -138,7 +139,7 @@ def _latency(evidence: Evidence) -> Iterator[Block]:
     """Yield how long we waited for answers, before and during, over the functions that the incident touches."""
     incident = evidence.incident
     latency = evidence.result.analysis.rollup.latency.filter(pl.col("function").is_in(list(incident.functions)))
-    first, slot = incident.started_at - SLOT, pl.col("slot")
+    first, slot = around(incident.started_at, incident.started_at, SLOT)[0], pl.col("slot")
     phases = (
         ("before", latency.filter(slot <= first)),
         ("during", latency.filter((slot > first) & (slot < incident.ended_at))),

@@ -13,9 +13,10 @@ from attribute.reports.charts_rows import QuantileRow, quantiles
 from attribute.reports.document import Block, Chart, Column, Kind, Paragraph, Section, Table, Tone
 from attribute.reports.evidence import INCIDENT, SPREAD
 from attribute.reports.model import LatencyRow, Series
+from attribute.reports.narrow import around
 from attribute.reports.series import series
 from attribute.reports.story import Story
-from attribute.reports.wording import count, same_day, span, stamp, zone_name
+from attribute.reports.wording import count, local, same_day, span, stamp, zone_name
 from attribute.rollup import SLOT, quantile
 from attribute.rules.words import CLASSES
 
@@ -58,7 +59,7 @@ def _stack(story: Story, bins: Series) -> Stack:
         if not incident.ongoing:
             moments.append((incident.ended_at, "recovered"))
         marks = [
-            Mark(_along(at, start, whole), f"{word} {at.astimezone(zone):%H:%M}")
+            Mark(_along(at, start, whole), f"{word} {local(at, zone):%H:%M}")
             for at, word in sorted(moments, key=lambda moment: moment[0])
         ]
     return Stack(
@@ -87,10 +88,10 @@ def _labels(story: Story, bins: Series) -> list[str]:
     step = next((each for each in _NICE if each >= bins.width_minutes and minutes / each <= _LABELS), _NICE[-1])
     labels = []
     for at in bins.starts:
-        local = at.astimezone(zone)
-        shown = (local.hour * 60 + local.minute) % min(step, 1440) == 0
-        labels.append(f"{local:{form}}" if shown else "")
-    return labels if any(labels) else [f"{first.astimezone(zone):{form}}", *[""] * (len(bins.starts) - 1)]
+        there = local(at, zone)
+        shown = (there.hour * 60 + there.minute) % min(step, 1440) == 0
+        labels.append(f"{there:{form}}" if shown else "")
+    return labels if any(labels) else [f"{local(first, zone):{form}}", *[""] * (len(bins.starts) - 1)]
 
 
 def _usual(story: Story, width_minutes: int) -> tuple[float, float] | None:
@@ -220,7 +221,9 @@ def _phases(story: Story, latency: pl.DataFrame) -> list[tuple[str, pl.DataFrame
         return [("all", latency)]
     since, until = story.window
     slot, incident = pl.col("slot"), story.incident
-    first = incident.started_at - SLOT  # a slot that ends after the start touches the incident
+    first = around(incident.started_at, incident.started_at, SLOT)[
+        0
+    ]  # a slot that ends after the start touches the incident
     phases = [
         ("before", (slot >= since) & (slot <= first)),
         ("during", (slot > first) & (slot < incident.ended_at)),

@@ -20,13 +20,26 @@ from attribute.reports.incident_sections import (
 )
 from attribute.reports.incident_time import latency_section, timeline_section
 from attribute.reports.model import Result, State
-from attribute.reports.narrow import time_of
+from attribute.reports.narrow import around, time_of
 from attribute.reports.notes import Notes
 from attribute.reports.review import review_section
 from attribute.reports.shared_sections import command_of, data_section, method_section, typed_paths, unknown_section
 from attribute.reports.story import Story
 from attribute.reports.terminal import STATES
-from attribute.reports.wording import FEW, and_more, count, of, percent, period, plural, span, stamp, when, zone_name
+from attribute.reports.wording import (
+    FEW,
+    and_more,
+    count,
+    local,
+    of,
+    percent,
+    period,
+    plural,
+    span,
+    stamp,
+    when,
+    zone_name,
+)
 from attribute.rules.words import Class
 
 __all__ = ["focus_of", "incident_document", "margin_around"]
@@ -111,8 +124,8 @@ def _window(result: Result, incident: Incident | None) -> tuple[datetime, dateti
     known = time_of(result.analysis.rollup.counts)
     if known is None or incident is None:
         return known
-    margin = margin_around(incident)
-    return max(known[0], incident.started_at - margin), min(known[1], incident.ended_at + margin)
+    since, until = around(incident.started_at, incident.ended_at, margin_around(incident))
+    return max(known[0], since), min(known[1], until)
 
 
 def _title(story: Story) -> str:
@@ -120,7 +133,7 @@ def _title(story: Story) -> str:
     if incident is None:
         known = time_of(story.result.analysis.rollup.counts)
         return "Report" if known is None else f"Report, {period(*known, zone)}"
-    start = incident.started_at.astimezone(zone)
+    start = local(incident.started_at, zone)
     return f"Incident report: {incident.class_}, {start:%Y-%m-%d %H:%M} {zone_name(incident.started_at, zone)}"
 
 

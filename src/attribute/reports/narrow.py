@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import polars as pl
 
@@ -12,7 +13,9 @@ from attribute.incidents.model import Incident
 from attribute.reports.wording import later
 from attribute.rollup import Rollup
 
-__all__ = ["narrow", "overlapping", "time_of"]
+__all__ = ["around", "narrow", "overlapping", "time_of"]
+
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def narrow(analysis: Analysis, since: datetime, until: datetime) -> Analysis:
@@ -29,6 +32,12 @@ def narrow(analysis: Analysis, since: datetime, until: datetime) -> Analysis:
         rollup=Rollup(analysis.rollup.counts.filter(inside), analysis.rollup.latency.filter(slots)),
         verdicts=analysis.verdicts.filter(pl.col("at").is_between(since, until, closed="left")),
     )
+
+
+def around(since: datetime, until: datetime, margin: timedelta) -> tuple[datetime, datetime]:
+    """Return a stretch of time and *margin* on each side, as far as there are years."""
+    first = since - margin if margin <= since - _FIRST else _FIRST
+    return first, later(until, margin)
 
 
 def overlapping(incidents: tuple[Incident, ...], since: datetime, until: datetime) -> tuple[Incident, ...]:
