@@ -15,6 +15,7 @@ __all__ = ["Baseline", "usual"]
 _DAY: Final = 1440
 _HOUR: Final = 60
 _ENOUGH_HOURS: Final = 6
+_PERIODS: Final = 400
 _HOURS_DROPPED: Final = 0.5
 _TRIMMED: Final = 0.02
 _LEAST_SHARE: Final = 0.0005
@@ -68,13 +69,20 @@ def usual(series: Series, settings: IncidentSettings) -> Baseline:
 
 
 def _periods(days: list[int], width: int, *, causal: bool) -> dict[tuple[int, int], list[int]]:
-    """Return (first day, last day) of each baseline, and the days that it is the baseline of."""
+    """
+    Return (first day, last day) of each baseline, and the days that it is the baseline of.
+
+    A day's baseline are the days before it. Past `_PERIODS` days several share the baseline of their first: no team
+    looks at that many days at once, but a log can claim any.
+    """
     if not causal:
         return {(days[0], days[-1]): days}
     periods: dict[tuple[int, int], list[int]] = {}
     lead = days[min(width, len(days)) - 1]
+    together = -(-len(days) // _PERIODS)
     for place, day in enumerate(days):
-        period = (days[0], lead) if place < width else (days[place - width], days[place - 1])
+        first = place - place % together
+        period = (days[0], lead) if first < width else (days[first - width], days[first - 1])
         periods.setdefault(period, []).append(day)
     return periods
 
