@@ -12,7 +12,7 @@ COLUMNS = (
 )
 path = sys.argv[1].replace("'", "")
 print(
-    chdb.query(  # type: ignore[no-untyped-call]  # chdb has no types
+    chdb.query(
         f"""select count(), sum(n) from (
         select substring(ts, 1, 16) as minute, function, status, upstream_status,
           multiIf(status is not null and status < 400 and latency_ms < 1000, 'none',
