@@ -12,7 +12,7 @@ COLUMNS = (
 )
 path = sys.argv[1].replace("'", "")
 print(
-    chdb.query(
+    chdb.query(  # type: ignore[no-untyped-call,unused-ignore]  # chdb has no types, and may not be installed
         f"""select count(), sum(n) from (
         select substring(ts, 1, 16) as minute, function, status, upstream_status,
           multiIf(status is not null and status < 400 and latency_ms < 1000, 'none',

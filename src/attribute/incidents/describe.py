@@ -19,6 +19,7 @@ from attribute.rules.words import NO_CLASS, Class
 __all__ = ["describe"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MINUTE: Final = (datetime(9999, 12, 31, 23, 59, tzinfo=UTC) - _EPOCH) // timedelta(minutes=1)
 _LETTERS: Final = {Class.VENDOR: "V", Class.APPLICATION: "A", Class.BOTTLENECK: "B", Class.UNKNOWN: "U"}
 _TALLIED: Final = ("reason", "status", "upstream_status", "error_code", "upstream")
 _RATE_HOURS: Final = 12
@@ -93,7 +94,7 @@ def describe(
 
 
 def _instant(minute: int) -> datetime:
-    return _EPOCH + timedelta(minutes=minute)
+    return _EPOCH + timedelta(minutes=min(minute, _LAST_MINUTE))
 
 
 def _before(values: pl.Series) -> pl.Series:
