@@ -69,6 +69,8 @@ def test_explain_class_ranks_what_is_over_represented(what: str, attribute: Comm
 
 def test_explain_incident_compares_with_what_was_before(attribute: CommandLine, logs: Path) -> None:
     """An incident is named by its id and held against the time before it."""
+    lines = [record(n, **({"status": 502, "upstream_status": 503} if 120 <= n < 280 else {})) for n in range(400)]
+    (logs / "app.log").write_text("".join(line + "\n" for line in lines))
     result = json.loads(attribute("logs", *NOW, "-o", "json").out)
     (found,) = result["incidents"]
     done = attribute("explain", found["id"], "logs", *NOW)
