@@ -7,7 +7,6 @@ any of them failed. Arguments are handed to pytest; with arguments the coverage 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -37,7 +36,6 @@ def main() -> int:
         _run("mypy", PYTHON, "-m", "mypy"),
         _run("import-linter", str(Path(PYTHON).parent / "lint-imports")),
     ]
-    os.environ["COVERAGE_PROCESS_START"] = str(ROOT / "pyproject.toml")
     pytest = [
         PYTHON,
         "-m",

@@ -112,5 +112,9 @@ def test_kill_at_random_loses_nothing_confirmed(tmp_path: Path) -> None:
 
 def test_seeded_fault_6_ack_before_commit_is_caught(tmp_path: Path) -> None:
     """A store that confirms first and commits later is found out by a kill."""
-    with pytest.raises(Caught, match="confirmed delivery"):
-        kill_at_random(tmp_path / "usage.db", 3, seed=1, kind="ack-before-commit")
+    path = tmp_path / "usage.db"
+    device = new_device(path)
+    confirmed = run_until_killed(path, device, point="before-commit", at=3, first=0, kind="ack-before-commit", after=-1)
+    assert confirmed == [0, 1, 2]
+    with pytest.raises(Caught, match="confirmed delivery 2"):
+        check_after_crash(path, device, confirmed)

