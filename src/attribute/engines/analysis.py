@@ -99,7 +99,7 @@ class AnalysisOptions:
     strict: bool = False
     fingerprint: bool = False
     chunk_bytes: int = ENGINE_CHUNK_BYTES
-    threads: int = 2
+    threads: int = 3
     memory_bytes: int = MEMORY_BYTES
     latency_slot: timedelta = SLOT
     on_reject: Callable[[RejectedAt], None] | None = None
