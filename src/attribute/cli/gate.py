@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import click
 
-from attribute.cli.gate_outputs import GateOutputType
 from attribute.cli.options import FILE, AnalysisFlags, reading_options
+from attribute.cli.outputs import OutputType
+from attribute.reports.gate_writers import GATE_WRITERS
 
 __all__ = ["gate"]
 
@@ -58,7 +59,7 @@ class GateFlags:
     "--on-inconclusive", type=click.Choice(["fail", "warn", "pass"]), help="Exit with 3, or 0, where it would be 4."
 )
 @click.option(
-    "-o", "--output", "outputs", type=GateOutputType(), multiple=True, metavar="FORMAT[:PATH]",
+    "-o", "--output", "outputs", type=OutputType(GATE_WRITERS), multiple=True, metavar="FORMAT[:PATH]",
     help="Repeatable; default text. Formats: text, json, github, junit, gitlab, sarif, prom, openmetrics.",
 )  # fmt: skip
 @click.option("-q", "--quiet", count=True, help="The headline only.")

@@ -5,44 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-
-import click
-from click.shell_completion import CompletionItem
 
 from attribute.cli.outputs import Output, OutputError, write_output
 from attribute.reports.gate_view import GateView
 from attribute.reports.gate_writers import GATE_WRITERS, gate_writer
 from attribute.reports.writers import Style
 
-__all__ = ["GateOutputType", "check_gate_outputs", "write_gate"]
+__all__ = ["check_gate_outputs", "write_gate"]
 
 SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"
 LEAST_SUMMARY_BYTES = 4_000
-
-
-class GateOutputType(click.ParamType[Output]):
-    """`FORMAT` or `FORMAT:PATH`; `-` as the path is stdout."""
-
-    name = "format[:path]"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Output:
-        """Split *value*; an unknown format is a usage error."""
-        if isinstance(value, Output):
-            return value
-        name, colon, path = str(value).partition(":")
-        if name not in GATE_WRITERS:
-            close = get_close_matches(name, GATE_WRITERS, n=1)
-            advice = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(GATE_WRITERS)}"
-            self.fail(f"no format `{name}`; {advice}", param, ctx)
-        if colon and not path:
-            self.fail(f"`{value}` names no file after the colon", param, ctx)
-        return Output(name, None if path in {"", "-"} else path)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-        """Complete the formats."""
-        del ctx, param
-        return [CompletionItem(name) for name in GATE_WRITERS if name.startswith(incomplete)]
 
 
 def check_gate_outputs(outputs: Iterable[Output]) -> None:

@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -52,18 +52,26 @@ class OutputError(AttributionError):
 
 
 class OutputType(click.ParamType[Output]):
-    """`FORMAT` or `FORMAT:PATH`; `-` as the path is stdout."""
+    """
+    `FORMAT` or `FORMAT:PATH`; `-` as the path is stdout.
+
+    Args:
+        formats: the formats there are, by name.
+    """
 
     name = "format[:path]"
+
+    def __init__(self, formats: Collection[str] = WRITERS) -> None:
+        self._formats = formats
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Output:
         """Split *value*; an unknown format is a usage error."""
         if isinstance(value, Output):
             return value
         name, colon, path = str(value).partition(":")
-        if name not in WRITERS:
-            close = get_close_matches(name, WRITERS, n=1)
-            advice = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(WRITERS)}"
+        if name not in self._formats:
+            close = get_close_matches(name, self._formats, n=1)
+            advice = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(self._formats)}"
             self.fail(f"no format `{name}`; {advice}", param, ctx)
         if colon and not path:
             self.fail(f"`{value}` names no file after the colon", param, ctx)
@@ -72,7 +80,7 @@ class OutputType(click.ParamType[Output]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
         """Complete the formats."""
         del ctx, param
-        return [CompletionItem(name) for name in WRITERS if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in self._formats if name.startswith(incomplete)]
 
 
 def check_outputs(outputs: Iterable[Output]) -> None:
