@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -21,6 +21,7 @@ from attribute.frames import COUNTS, INSTANT, LATENCY
 from attribute.rules.words import NO_CLASS, Reason
 
 __all__ = [
+    "EPOCH",
     "OTHER",
     "SLOT",
     "Rollup",
@@ -32,6 +33,7 @@ __all__ = [
     "count_healthy",
     "count_some_healthy",
     "count_verdicts",
+    "counted_healthy",
     "empty",
     "merge",
     "quantile",
@@ -42,6 +44,7 @@ __all__ = [
 OTHER: Final = "(other)"
 """What `compact` calls all the names that were too many to keep."""
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE_US: Final = 60_000_000
 SLOT: Final = timedelta(minutes=10)
 """How wide the slots of `LATENCY` are where nobody asks for wider ones."""
@@ -116,6 +119,22 @@ def count_some_healthy(
     """
     reason = Coded(absorbed.cast(pl.UInt32), _HEALTHY_REASONS)
     return _count(records, {**_unruled(records.height), "reason": reason}, keep=keep, slot=slot)
+
+
+def counted_healthy(counts: pl.DataFrame, latency: pl.DataFrame) -> Rollup:
+    """
+    Make a rollup of healthy requests that are counted already, for `merge` alone.
+
+    Args:
+        counts: columns of `COUNTS` but `class`, `rule` and `reason`, and `absorbed` (Boolean) in their place.
+        latency: columns of `LATENCY` of the same requests; other columns are ignored.
+    """
+    ruled = counts.with_columns(
+        pl.lit(NO_CLASS).alias("class"),
+        pl.lit(None, pl.String).alias("rule"),
+        pl.lit(_HEALTHY_REASONS).gather(pl.col("absorbed").cast(pl.UInt32)).alias("reason"),
+    )
+    return Rollup(ruled.select(COUNTS.names()), latency.select(LATENCY.names()))
 
 
 def count_verdicts(verdicts: pl.DataFrame, *, slot: timedelta = SLOT) -> Rollup:

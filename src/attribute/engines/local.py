@@ -12,12 +12,13 @@ from types import MappingProxyType
 import polars as pl
 
 from attribute.engines.analysis import Analysis, AnalysisOptions, FileNote, InputAccount, Progress, RejectedAt
-from attribute.engines.partial import Partial, Tally, digest
+from attribute.engines.partial import Partial, Tally, calm_terms, digest
 from attribute.engines.settle import PLACED, matches, of_matching_functions, settle
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome
 from attribute.logs.lines import Decoded, decode_chunk
+from attribute.logs.scanning import CalmTerms
 from attribute.logs.sources import Source, discover
 from attribute.rollup import Rollup, merge
 from attribute.rules.compile import CompiledRules, compile_rules
@@ -100,6 +101,7 @@ class _Gathering:
     options: AnalysisOptions
     compiled: CompiledRules
     sources: Sequence[Source]
+    calm: CalmTerms = field(init=False)
     tally: Tally = field(default_factory=Tally.zero)
     ended: _Counted = field(default_factory=_Counted)
     unended: _Counted = field(default_factory=_Counted)
@@ -111,6 +113,8 @@ class _Gathering:
     sample_rejects: list[RejectedAt] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        options = self.options
+        self.calm = calm_terms(self.compiled, window=options.window, latency_slot=options.latency_slot)
         self.loud = Spill(RECORDS, budget_bytes=self.options.memory_bytes // 2)
         self.quiet = Spill(PLACED, budget_bytes=self.options.memory_bytes // 4)
 
@@ -138,8 +142,8 @@ class _Gathering:
         )
 
     def _digest(self, chunk: Chunk) -> tuple[Decoded, Partial]:
-        decoded = decode_chunk(chunk, strict=self.options.strict)
         options = self.options
+        decoded = decode_chunk(chunk, strict=options.strict, calm=self.calm)
         return decoded, digest(
             decoded, compiled=self.compiled, window=options.window, latency_slot=options.latency_slot
         )

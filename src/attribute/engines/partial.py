@@ -14,16 +14,17 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from attribute.coded import Batch
+from attribute.coded import Batch, Coded
 from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
 from attribute.m1.fields import ENDING_STAGES
-from attribute.rollup import SLOT, Rollup, count_some_healthy
+from attribute.logs.scanning import CalmRecords, CalmTerms
+from attribute.rollup import EPOCH, SLOT, Rollup, count_some_healthy, counted_healthy, empty
 
 if TYPE_CHECKING:
     from attribute.logs.lines import Decoded
@@ -114,14 +115,26 @@ def tally_of(decoded: Decoded, *, window: Window) -> Tally:
     """Count what *decoded* holds."""
     return Tally(
         lines=decoded.lines,
-        records=sum(batch.height for batch in decoded.batches),
+        records=decoded.record_count,
         rejected=len(decoded.rejects),
         not_m1=decoded.not_m1,
         blank=decoded.blank,
         newer_versions=decoded.newer_versions,
         rejected_by_reason=Counter(str(reject.reason) for reject in decoded.rejects),
         unknown_fields=Counter(decoded.unknown_fields),
-    ) + total(_times_of(batch.plain("at"), window) for batch in decoded.batches)
+    ) + total([*(_times_of(batch.plain("at"), window) for batch in decoded.batches), _times_of_calm(decoded.calm)])
+
+
+def _times_of_calm(calm: CalmRecords | None) -> Tally:
+    if calm is None:
+        return Tally.zero()
+    return replace(
+        Tally.zero(),
+        untimed=calm.untimed,
+        outside_window=calm.outside,
+        first_at=None if calm.first_us is None else EPOCH + timedelta(microseconds=calm.first_us),
+        last_at=None if calm.last_us is None else EPOCH + timedelta(microseconds=calm.last_us),
+    )
 
 
 def _times_of(at: pl.Series, window: Window) -> Tally:
@@ -153,14 +166,28 @@ def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window, latency
     Returns:
         The partial of this chunk. It depends on nothing but the chunk's lines.
     """
-    parts = [_digest_batch(batch, compiled, window, latency_slot) for batch in decoded.batches]
+    parts = [_digest_batch(batch, compiled, window, latency_slot) for batch in decoded.batches if batch.height]
+    if decoded.calm is not None:
+        parts.append(_digest_calm(decoded.calm, compiled))
     return Partial(
         tally=tally_of(decoded, window=window),
         ended=tuple(part.ended for part in parts),
         unended=tuple(part.unended for part in parts if part.unended is not None),
         ending_functions=frozenset[str]().union(*(part.ending_functions for part in parts)),
-        loud=pl.concat([part.loud for part in parts]),
-        quiet=pl.concat([part.quiet for part in parts]),
+        loud=pl.concat([RECORDS.to_frame(), *(part.loud for part in parts)]),
+        quiet=pl.concat([QUIET.to_frame(), *(part.quiet for part in parts)]),
+    )
+
+
+def calm_terms(compiled: CompiledRules, *, window: Window, latency_slot: timedelta) -> CalmTerms:
+    """Return how calm records may be counted before any rule is asked."""
+    limits = (compiled.thresholds.default, *compiled.thresholds.by_function.values())
+    since, until = ((at - EPOCH) // timedelta(microseconds=1) if at else None for at in (window.since_at, window.until_at))
+    terms = CalmTerms(
+        below_ms=min(each.slow_ms for each in limits), untimed_too=window.is_open, latency_slot=latency_slot
+    )
+    return replace(
+        terms, since_us=terms.since_us if since is None else since, until_us=terms.until_us if until is None else until
     )
 
 
@@ -176,23 +203,54 @@ class _Digested:
 
 
 def _digest_batch(batch: Batch, compiled: CompiledRules, window: Window, slot: timedelta) -> _Digested:
-    seen = batch.look(
-        loud=compiled.incident,
+    loud = batch.look(loud=compiled.incident)["loud"]
+    if loud.all():  # as where calm records are counted already
+        return _Digested(
+            ended=empty(),
+            unended=None,
+            ending_functions=_names_at(batch.coded("function"), _endings(batch)),
+            loud=own_copy(batch.frame(RECORDS)),
+            quiet=QUIET.to_frame(),
+        )
+    quiet = batch.filter(~loud)
+    seen = quiet.look(
         absorbed=compiled.absorbed.fill_null(value=False),
         hash=hash_of(pl.col("request_id")),
-        **({} if window.is_open else {"inside": window.holds(pl.col("at"))}),
+        inside=window.holds(pl.col("at")),
     )
-    loud, ending = seen["loud"], _endings(batch)
-    counted = ~loud if window.is_open else ~loud & seen["inside"]
-    function = batch.coded("function")
+    ending, inside = _endings(quiet), None if window.is_open else seen["inside"]
     ends_all = ending.all()
-    heard = function.codes if ends_all else function.codes.filter(ending)
+    count = partial(count_some_healthy, quiet, seen["absorbed"], slot=slot)
     return _Digested(
-        ended=count_some_healthy(batch, seen["absorbed"], keep=counted if ends_all else counted & ending, slot=slot),
-        unended=None if ends_all else count_some_healthy(batch, seen["absorbed"], keep=counted & ~ending, slot=slot),
-        ending_functions=frozenset(function.values[heard.unique()]),
+        ended=count(keep=inside if ends_all else _both(ending, inside)),
+        unended=None if ends_all else count(keep=_both(~ending, inside)),
+        ending_functions=_names_at(batch.coded("function"), _endings(batch)),
         loud=own_copy(batch.filter(loud).frame(RECORDS)),
-        quiet=pl.DataFrame({"hash": seen["hash"], "ending": ending}).filter(~loud),
+        quiet=pl.DataFrame({"hash": seen["hash"], "ending": ending}),
+    )
+
+
+def _both(one: pl.Series, other: pl.Series | None) -> pl.Series:
+    return one if other is None else one & other
+
+
+def _names_at(column: Coded, rows: pl.Series) -> frozenset[str]:
+    """Return the names that stand in some of the *rows*."""
+    codes = column.codes if rows.all() else column.codes.filter(rows)
+    return frozenset(column.values[codes.unique()])
+
+
+def _digest_calm(calm: CalmRecords, compiled: CompiledRules) -> _Digested:
+    # what was absorbed shows in the counted columns alone, for no latency of these is slow
+    absorbed = compiled.absorbed.fill_null(value=False)
+    counts = calm.counts.with_columns(pl.lit(0.0).alias("latency_ms")).with_columns(absorbed.alias("absorbed"))
+    ended = counts.select(is_ending()).to_series()
+    return _Digested(
+        ended=counted_healthy(counts.filter(ended), calm.latency.filter("ending")),
+        unended=None if ended.all() else counted_healthy(counts.filter(~ended), calm.latency.filter(~pl.col("ending"))),
+        ending_functions=calm.ending_functions,
+        loud=RECORDS.to_frame(),
+        quiet=calm.ids.select(hash_of(pl.col("request_id")).alias("hash"), "ending"),
     )
 
 

@@ -16,6 +16,7 @@ from attribute.logs.chunks import Chunk
 from attribute.logs.exact import ExactDecoder, RejectedLine, cap_names, short_name
 from attribute.logs.fast import Vouched, decode_layout
 from attribute.logs.fast_layout import Layout, learn
+from attribute.logs.scanning import SCAN, CalmRecords, CalmTerms, Scan
 from attribute.m1.decode import RejectReason
 
 __all__ = ["FAST_FROM", "Decoded", "RejectedLine", "decode_chunk"]
@@ -34,12 +35,13 @@ _SAMPLED_BYTES: Final = 1024**2
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
     """
-    What the lines of a chunk held. Always `lines == records.height + len(rejects) + not_m1 + blank`.
+    What the lines of a chunk held. Always `lines == record_count + len(rejects) + not_m1 + blank`.
 
     Attributes:
         batches: the records, columns `RECORDS`, in no order.
         batch_lines: the number of the line of each record of each batch (Int64). Where the chunk's lines are not
             numbered, these and the rejects' numbers count from 1 in the chunk.
+        calm: records that were counted on the spot and are in no batch, where that was asked for.
         lines: how many lines.
         blank: how many held nothing but white space.
         not_m1: how many are not M1.
@@ -52,6 +54,7 @@ class Decoded:
 
     batches: tuple[Batch, ...]
     batch_lines: tuple[pl.Series, ...]
+    calm: CalmRecords | None
     lines: int
     blank: int
     not_m1: int
@@ -61,8 +64,13 @@ class Decoded:
     fast_records: int
 
     @property
+    def record_count(self) -> int:
+        """How many records, those that were counted on the spot included."""
+        return sum(batch.height for batch in self.batches) + (0 if self.calm is None else self.calm.ids.height)
+
+    @property
     def records(self) -> pl.DataFrame:
-        """One row per record, in line order; schema `RECORDS`. Made anew at every look."""
+        """One row per record that has one, in line order; schema `RECORDS`. Made anew at every look."""
         frames = [batch.frame(RECORDS) for batch in self.batches]
         return frames[0] if len(frames) == 1 else pl.concat(frames)[pl.concat(self.batch_lines).arg_sort()]
 
@@ -72,14 +80,23 @@ class Decoded:
         return self.batch_lines[0] if len(self.batch_lines) == 1 else pl.concat(self.batch_lines).sort()
 
 
-def decode_chunk(chunk: Chunk, *, strict: bool = False, fast_from: int = FAST_FROM) -> Decoded:
+def decode_chunk(
+    chunk: Chunk,
+    *,
+    strict: bool = False,
+    calm: CalmTerms | None = None,
+    fast_from: int = FAST_FROM,
+    scan: Scan | None = SCAN,
+) -> Decoded:
     """
     Decode the lines of a chunk. Never raises because of what they hold.
 
     Args:
         chunk: whole lines.
         strict: whether a key that is no M1 field makes its line a reject.
+        calm: how calm records may be counted on the spot; without it, each record is a row.
         fast_from: fewer lines than this are decoded one by one; it changes the time taken and nothing else.
+        scan: the compiled scanner, or None to do without; the same holds.
 
     Returns:
         The same as if each line had been decoded alone: it depends neither on its neighbours nor on where chunks end.
@@ -92,11 +109,13 @@ def decode_chunk(chunk: Chunk, *, strict: bool = False, fast_from: int = FAST_FR
     whole = chunk.data.rfind(b"\n") + 1
     body, tail = chunk.data[:whole], chunk.data[whole:]
     run = _FastRun(body, first=first, line_count=chunk.lines - bool(tail) if chunk.lines else 0, exact=exact)
+    if scan is not None and body[:_SAMPLED_BYTES].count(b"\n") >= fast_from:
+        run.scan(scan, calm)
     run.decode(fast_from=fast_from)
     exact.decode_lines(run.left())
     if tail:
         exact.decode_line(first + body.count(b"\n"), tail, cut_off=chunk.cut_off_tail)
-    return _joined(run.parts, exact)
+    return _joined(run.parts, exact, run.calm)
 
 
 _Part = tuple[Batch, pl.Series]
@@ -108,11 +127,13 @@ class _FastRun:
 
     Attributes:
         parts: records with the numbers of their lines.
+        calm: records that were counted on the spot.
         exact: where unknown keys and newer versions are counted.
     """
 
     def __init__(self, body: bytes, *, first: int, line_count: int, exact: ExactDecoder) -> None:
         self.parts: list[_Part] = []
+        self.calm: CalmRecords | None = None
         self.exact = exact
         self._body = body
         self._first = first
@@ -131,8 +152,22 @@ class _FastRun:
             self._lines.pop()
         return self._lines
 
+    def scan(self, scan: Scan, calm: CalmTerms | None) -> None:
+        """Take what the scanner vouches for."""
+        scanned = scan(self._body, strict=self.exact.strict, calm=calm)
+        if scanned is None:
+            return
+        if scanned.records.height:
+            self.parts.append((scanned.records, scanned.lines.cast(pl.Int64) + self._first))
+        self.calm = scanned.calm
+        self.exact.newer_versions += scanned.newer_versions
+        for name, count in scanned.unknown_fields.items():
+            self.exact.unknown_fields[short_name(name)] += count
+        self._lines = [self._body[start:end] for _, start, end in scanned.left]
+        self._numbers = pl.Series([self._first + place for place, _, _ in scanned.left], dtype=pl.Int64)
+
     def decode(self, *, fast_from: int) -> None:
-        """Take what can be vouched for."""
+        """Take what the layouts vouch for."""
         known: list[Layout] = []
         while len(known) < MAX_LAYOUTS:
             sample = self._sample(fast_from)
@@ -196,19 +231,21 @@ class _FastRun:
         self.exact.newer_versions += 0 if newer is None else int(newer.sum())
 
 
-def _joined(fast: list[_Part], exact: ExactDecoder) -> Decoded:
+def _joined(fast: list[_Part], exact: ExactDecoder, calm: CalmRecords | None = None) -> Decoded:
     parts = fast
+    calm_count = 0 if calm is None else calm.ids.height
     if exact.rows or not fast:
         parts = [*fast, (Batch.of(exact.records()), pl.Series(exact.row_lines, dtype=pl.Int64))]
     batches, numbers = zip(*parts, strict=True)
     return Decoded(
         batches=batches,
         batch_lines=numbers,
-        lines=sum(batch.height for batch in batches) + len(exact.rejects) + exact.not_m1 + exact.blank,
+        calm=calm,
+        lines=sum(batch.height for batch in batches) + calm_count + len(exact.rejects) + exact.not_m1 + exact.blank,
         blank=exact.blank,
         not_m1=exact.not_m1,
         rejects=tuple(exact.rejects),
         unknown_fields=cap_names(exact.unknown_fields),
         newer_versions=exact.newer_versions,
-        fast_records=sum(part[0].height for part in fast),
+        fast_records=sum(part[0].height for part in fast) + calm_count,
     )

@@ -1,0 +1,178 @@
+"""
+Many lines of flat objects to records at once, by a compiled scanner where the installation has one.
+
+The scanner vouches for a line only where it can prove what the line says, and hands all others back. It is optional:
+where it could not be compiled, `SCAN` is None and the layouts of `attribute.logs.fast_layout` do its work, slower.
+
+A *calm* record has a status under 400 and was answered sooner than anything counts as slow: it is of no incident, by
+itself. Who only counts records may leave that to the scanner, which then hands out their ids and counts, no rows.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+import polars as pl
+
+from attribute.coded import Batch, Coded
+from attribute.frames import COUNTS, LATENCY, RECORDS
+
+try:
+    from attribute.logs._scan import scan as _compiled
+except ImportError:  # no compiler where it was installed
+    _compiled = None
+
+__all__ = ["SCAN", "CalmRecords", "CalmTerms", "Scan", "Scanned"]
+
+_MOST_BYTES: Final = 2**31 - 1
+_CODED: Final = ("function", "stage", "error_code", "upstream", "status", "upstream_status")
+_MEASURES: Final = pl.Series(["own", "total", "upstream"])
+_EPOCH_US: Final = 0
+_END_US: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalmTerms:
+    """
+    When a record is calm, and how calm ones are counted.
+
+    Attributes:
+        below_ms: with a status under 400, a latency under this is calm: the least that is slow for any function.
+        since_us: calm records count from this instant on (microseconds since the epoch) ...
+        until_us: ... and before this one.
+        untimed_too: whether those without a time count.
+        latency_slot: how wide the slots of the latencies are; at least ten minutes.
+    """
+
+    below_ms: float
+    since_us: int = _EPOCH_US
+    until_us: int = _END_US
+    untimed_too: bool = True
+    latency_slot: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalmRecords:
+    """
+    Calm records, counted.
+
+    Attributes:
+        ids: `request_id` and `ending` (whether the record ends its request), one row per record.
+        counts: the columns of `COUNTS` that a record itself has, one row per key.
+        latency: the columns of `LATENCY` and `ending`, one row per key.
+        ending_functions: functions that wrote an ending one.
+        untimed: how many have no time.
+        outside: how many have a time at which they do not count.
+        first_us: the earliest time of one that counts, or None.
+        last_us: the latest.
+    """
+
+    ids: pl.DataFrame
+    counts: pl.DataFrame
+    latency: pl.DataFrame
+    ending_functions: frozenset[str]
+    untimed: int
+    outside: int
+    first_us: int | None
+    last_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """
+    What the scanner made of some lines.
+
+    Attributes:
+        records: columns `RECORDS`; one row per line that it vouches for and did not count, in order.
+        lines: the place of each row's line, from 0 (UInt32).
+        calm: the calm records, where they were to be counted.
+        left: place, start and end (without the newline) of every line that it does not vouch for, in order.
+        unknown_fields: how many of the records have each key that is no M1 field; ASCII, not cut yet.
+        newer_versions: how many of the records a newer version of the schema wrote.
+    """
+
+    records: Batch
+    lines: pl.Series
+    calm: CalmRecords | None
+    left: list[tuple[int, int, int]]
+    unknown_fields: dict[str, int]
+    newer_versions: int
+
+
+class Scan(Protocol):
+    """Reads whole lines."""
+
+    def __call__(self, data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned | None:
+        """
+        Read *data*.
+
+        Args:
+            data: whole lines, each ended by a newline.
+            strict: whether a key that is no M1 field spoils a line.
+            calm: how to count calm records; None: they are records like all others.
+
+        Returns:
+            What was made of it; None where it is too much at once.
+        """
+        ...
+
+
+class _Columns:
+    """Columns on their way through the Arrow PyCapsule interface; they can be taken once."""
+
+    def __init__(self, capsules: tuple[object, object]) -> None:
+        self._capsules = capsules
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:  # noqa: PLW3201 - the interface's name
+        return self._capsules
+
+
+def _scan(data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned | None:
+    if len(data) > _MOST_BYTES:
+        return None
+    assert _compiled is not None
+    terms = calm or CalmTerms(below_ms=0.0, latency_slot=timedelta(days=1))
+    slot_us = terms.latency_slot // timedelta(microseconds=1)
+    how = (calm is not None, terms.below_ms, terms.since_us, terms.until_us, terms.untimed_too, slot_us)
+    found: Mapping[str, Any] = _compiled(data, secrets.randbits(64), strict, how)
+    columns = pl.DataFrame(_Columns(found["records"]))
+    values = {name: pl.Series(name, found["values"][name], dtype=RECORDS[name]) for name in _CODED}
+    return Scanned(
+        records=Batch({name: Coded(columns[name], values[name]) if name in values else columns[name] for name in RECORDS}),
+        lines=columns["line"],
+        calm=None if calm is None else _calm_records(found["calm"], values),
+        left=found["left"],
+        unknown_fields=found["unknown_fields"],
+        newer_versions=found["newer_versions"],
+    )
+
+
+def _calm_records(found: Mapping[str, Any], values: Mapping[str, pl.Series]) -> CalmRecords:
+    meant = {name: pl.lit(values[name]).gather(pl.col(name)).alias(name) for name in values}
+    counts = pl.DataFrame(_Columns(found["counts"]))
+    latency = pl.DataFrame(_Columns(found["latencies"])).with_columns(pl.col("ending").cast(pl.Boolean))
+    timed = found["first_us"] <= found["last_us"]
+    return CalmRecords(
+        ids=pl.DataFrame(_Columns(found["ids"])).with_columns(pl.col("ending").cast(pl.Boolean)),
+        counts=counts.select(meant.get(name, pl.col(name)) for name in COUNTS if name in counts.columns),
+        latency=latency.select(
+            "ending",
+            *(
+                meant[name] if name in meant else pl.lit(_MEASURES).gather(name).alias(name) if name == "measure" else name
+                for name in LATENCY
+            ),
+        ),
+        ending_functions=frozenset(found["ending_functions"]),
+        untimed=found["untimed"],
+        outside=found["outside"],
+        first_us=found["first_us"] if timed else None,
+        last_us=found["last_us"] if timed else None,
+    )
+
+
+SCAN: Final[Scan | None] = None if _compiled is None else _scan
+"""The compiled scanner, where there is one."""
