@@ -17,6 +17,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,38 +426,23 @@ static const uint8_t *rfc_3339(const uint8_t *at, const uint8_t *end, Date *date
 enum { REQUEST_ID, FUNCTION, STAGE, STATUS, LATENCY, ERROR_CODE, UPSTREAM_STATUS, UPSTREAM_LATENCY, TS, UPSTREAM,
        UPSTREAM_CALLS, VERSION, FIELD_COUNT, UNKNOWN };
 
-#define KEY_REQUEST_ID "\"request_id\":"
-#define KEY_FUNCTION "\"function\":"
-#define KEY_STAGE "\"stage\":"
-#define KEY_STATUS "\"status\":"
-#define KEY_LATENCY "\"latency_ms\":"
-#define KEY_ERROR_CODE "\"error_code\":"
-#define KEY_UPSTREAM_STATUS "\"upstream_status\":"
-#define KEY_UPSTREAM_LATENCY "\"upstream_latency_ms\":"
-#define KEY_TS "\"ts\":"
-#define KEY_UPSTREAM "\"upstream\":"
-#define KEY_UPSTREAM_CALLS "\"upstream_calls\":"
-#define KEY_VERSION "\"v\":"
-#define KEY(name) KEY_##name
-#define KEY_SIZE(name) ((int)sizeof KEY_##name - 1)
-
 static const struct {
-    const char *quoted; /* with its colon */
+    const char *name;
     int size;
     int least, most; /* characters of a text */
 } FIELD[FIELD_COUNT] = {
-    {KEY(REQUEST_ID), KEY_SIZE(REQUEST_ID), 1, 128},
-    {KEY(FUNCTION), KEY_SIZE(FUNCTION), 1, 128},
-    {KEY(STAGE), KEY_SIZE(STAGE), 1, 64},
-    {KEY(STATUS), KEY_SIZE(STATUS), 0, 0},
-    {KEY(LATENCY), KEY_SIZE(LATENCY), 0, 0},
-    {KEY(ERROR_CODE), KEY_SIZE(ERROR_CODE), 0, 128},
-    {KEY(UPSTREAM_STATUS), KEY_SIZE(UPSTREAM_STATUS), 0, 0},
-    {KEY(UPSTREAM_LATENCY), KEY_SIZE(UPSTREAM_LATENCY), 0, 0},
-    {KEY(TS), KEY_SIZE(TS), 0, 0},
-    {KEY(UPSTREAM), KEY_SIZE(UPSTREAM), 0, 64},
-    {KEY(UPSTREAM_CALLS), KEY_SIZE(UPSTREAM_CALLS), 0, 0},
-    {KEY(VERSION), KEY_SIZE(VERSION), 0, 0},
+    {"request_id", 10, 1, 128},
+    {"function", 8, 1, 128},
+    {"stage", 5, 1, 64},
+    {"status", 6, 0, 0},
+    {"latency_ms", 10, 0, 0},
+    {"error_code", 10, 0, 128},
+    {"upstream_status", 15, 0, 0},
+    {"upstream_latency_ms", 19, 0, 0},
+    {"ts", 2, 0, 0},
+    {"upstream", 8, 0, 64},
+    {"upstream_calls", 14, 0, 0},
+    {"v", 1, 0, 0},
 };
 #define REQUIRED 0xFFu /* the first eight */
 #define MOST_CALLS 1000000u
@@ -751,6 +737,15 @@ static uint32_t status_number(Statuses *statuses, int16_t status)
     return (uint32_t)statuses->number[place];
 }
 
+#define LEAD_WORDS 3
+
+/* What stands before a value: comma, key, colon and white space. */
+typedef struct {
+    uint64_t words[LEAD_WORDS], mask[LEAD_WORDS];
+    int size; /* 0: nothing is known */
+    int field;
+} Lead;
+
 /* What the caller says of calm records: whether they are counted here, and how. */
 typedef struct {
     bool counted;
@@ -773,7 +768,7 @@ typedef struct {
     int64_t untimed, outside, first_us, last_us; /* of calm records */
     uint64_t seed;
     bool strict, short_of_memory;
-    uint8_t order[MOST_MEMBERS]; /* which field came in which place of the line before */
+    Lead leads[MOST_MEMBERS]; /* what stood before each value of the line before */
     Date date;
 } Scan;
 
@@ -793,8 +788,6 @@ static bool scan_init(Scan *scan, uint64_t seed, bool strict, Calm calm)
     scan->calm_ids = TABLE(CALM_COLUMNS);
     scan->counts = TABLE(COUNT_COLUMNS);
     scan->latencies = TABLE(LATENCY_COLUMNS);
-    for (int place = 0; place < MOST_MEMBERS; place++)
-        scan->order[place] = (uint8_t)(place < FIELD_COUNT ? place : 0);
     bool ready = names_init(&scan->function);
     ready &= names_init(&scan->stage);
     ready &= names_init(&scan->error_code);
@@ -1029,37 +1022,9 @@ static const uint8_t *skip(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-/* Tell whether a known key and its colon stand here, without white space. Sizes that are known are compared fast. */
-static bool is_key(const uint8_t *at, const uint8_t *end, int field)
-{
-#define CASE(name)                                                                                                     \
-    case name:                                                                                                         \
-        return end - at > KEY_SIZE(name) && memcmp(at, KEY(name), KEY_SIZE(name)) == 0
-    switch (field) {
-        CASE(REQUEST_ID);
-        CASE(FUNCTION);
-        CASE(STAGE);
-        CASE(STATUS);
-        CASE(LATENCY);
-        CASE(ERROR_CODE);
-        CASE(UPSTREAM_STATUS);
-        CASE(UPSTREAM_LATENCY);
-        CASE(TS);
-        CASE(UPSTREAM);
-        CASE(UPSTREAM_CALLS);
-        CASE(VERSION);
-    }
-#undef CASE
-    return false;
-}
-
 /* Read a key and its colon: which field it is, or UNKNOWN and its name. NULL where it is neither. */
-static const uint8_t *key(const uint8_t *at, const uint8_t *end, const uint8_t *limit, int guess, int *field, Span *name)
+static const uint8_t *key(const uint8_t *at, const uint8_t *end, const uint8_t *limit, int *field, Span *name)
 {
-    if (is_key(at, end, guess)) {
-        *field = guess;
-        return skip(at + FIELD[guess].size, end);
-    }
     if (at == end || *at != '"')
         return NULL;
     at = plain_text(at + 1, end, limit, name);
@@ -1067,11 +1032,40 @@ static const uint8_t *key(const uint8_t *at, const uint8_t *end, const uint8_t *
         return NULL;
     *field = UNKNOWN;
     for (int known = 0; known < FIELD_COUNT; known++) {
-        if (name->size == FIELD[known].size - 3 && memcmp(name->text, FIELD[known].quoted + 1, (size_t)name->size) == 0)
+        if (name->size == FIELD[known].size && memcmp(name->text, FIELD[known].name, (size_t)name->size) == 0)
             *field = known;
     }
     at = skip(at, end);
     return at < end && *at == ':' ? skip(at + 1, end) : NULL;
+}
+
+/*
+ * Lines that one program writes are alike between their values: what stood there in the line before is compared at
+ * once, and only where it differs is it read.
+ */
+static const uint8_t *as_before(const Lead *lead, const uint8_t *at, const uint8_t *limit)
+{
+    uint64_t words[LEAD_WORDS], differ = 0;
+    if (limit - at < (ptrdiff_t)sizeof words || lead->size == 0)
+        return NULL;
+    memcpy(words, at, sizeof words);
+    for (int word = 0; word < LEAD_WORDS; word++)
+        differ |= (words[word] ^ lead->words[word]) & lead->mask[word];
+    return differ == 0 ? at + lead->size : NULL;
+}
+
+static void learn(Lead *lead, const uint8_t *start, const uint8_t *at, int field)
+{
+    size_t size = (size_t)(at - start);
+    if (size > sizeof lead->words) {
+        lead->size = 0;
+        return;
+    }
+    memset(lead, 0, sizeof *lead);
+    memcpy(lead->words, start, size);
+    memset(lead->mask, 0xFF, size);
+    lead->size = (int)size;
+    lead->field = field;
 }
 
 static const uint8_t *text_value(const uint8_t *at, const uint8_t *end, const uint8_t *limit, int field, Span *text)
@@ -1110,7 +1104,7 @@ static const uint8_t *upstream_status_value(const uint8_t *at, const uint8_t *en
 static const uint8_t *value(Scan *scan, int field, const uint8_t *at, const uint8_t *end, const uint8_t *limit, Row *row)
 {
     uint64_t number = 0;
-    bool is_null = end - at >= 4 && memcmp(at, "null", 4) == 0;
+    bool is_null = end - at >= 4 && *at == 'n' && memcmp(at, "null", 4) == 0;
     switch (field) {
     case REQUEST_ID:
     case FUNCTION:
@@ -1160,6 +1154,37 @@ static bool note_unknown(Scan *scan, Row *row, Span name)
     return true;
 }
 
+/* Read what stands before a value: its field, or UNKNOWN and its name. NULL at the end, or where it is malformed. */
+static const uint8_t *lead_in(Scan *scan, int place, const uint8_t *at, const uint8_t *end, const uint8_t *limit,
+                              int *field, Span *name)
+{
+    const uint8_t *start = at;
+    Lead *lead = &scan->leads[place];
+    const uint8_t *value_at = as_before(lead, at, limit);
+    if (value_at != NULL) {
+        *field = lead->field;
+        return value_at;
+    }
+    at = skip(at, end);
+    if (place > 0 && (at == end || *at++ != ','))
+        return NULL;
+    at = key(skip(at, end), end, limit, field, name);
+    if (at != NULL && *field != UNKNOWN)
+        learn(lead, start, at, *field);
+    return at;
+}
+
+/* Tell whether nothing but the end of the object and white space is left. */
+static bool closes(const uint8_t *at, const uint8_t *end)
+{
+    at = skip(at, end);
+    if (at == end || *at++ != '}')
+        return false;
+    while (at < end && (*at == ' ' || *at == '\t' || *at == '\r'))
+        at++;
+    return at == end;
+}
+
 /* Read the members of an object from behind its brace; false where anything is out of the ordinary. */
 static bool object(Scan *scan, const uint8_t *at, const uint8_t *end, const uint8_t *limit, Row *row)
 {
@@ -1167,29 +1192,18 @@ static bool object(Scan *scan, const uint8_t *at, const uint8_t *end, const uint
     for (int place = 0; place < MOST_MEMBERS; place++) {
         int field;
         Span name = {NULL, 0};
-        at = key(skip(at, end), end, limit, scan->order[place], &field, &name);
-        if (at == NULL)
-            return false;
+        const uint8_t *value_at = lead_in(scan, place, at, end, limit, &field, &name);
+        if (value_at == NULL)
+            return (seen & REQUIRED) == REQUIRED && closes(at, end);
         if (field == UNKNOWN) {
-            at = note_unknown(scan, row, name) ? any_scalar(at, end, limit) : NULL;
+            at = note_unknown(scan, row, name) ? any_scalar(value_at, end, limit) : NULL;
         } else {
             if (seen & (1u << field))
                 return false;
             seen |= 1u << field;
-            scan->order[place] = (uint8_t)field;
-            at = value(scan, field, at, end, limit, row);
+            at = value(scan, field, value_at, end, limit, row);
         }
         if (at == NULL)
-            return false;
-        at = skip(at, end);
-        if (at == end)
-            return false;
-        if (*at == '}') {
-            for (at++; at < end && (*at == ' ' || *at == '\t' || *at == '\r'); at++) {
-            }
-            return at == end && (seen & REQUIRED) == REQUIRED;
-        }
-        if (*at++ != ',')
             return false;
     }
     return false;
@@ -1213,7 +1227,7 @@ static bool line(Scan *scan, const uint8_t *at, const uint8_t *end, const uint8_
     Row row;
     int64_t prefix_us = 0;
     bool prefixed = at < end && *at != '{';
-    memset(row.text, 0, sizeof row.text);
+    row.text[ERROR_CODE] = row.text[UPSTREAM] = (Span){NULL, 0}; /* the other texts are required */
     row.status = row.upstream_status = NO_STATUS;
     row.upstream_latency_ms = 0;
     row.at_us = row.upstream_calls = 0;
