@@ -37,7 +37,11 @@ def told_by(decoded: Decoded) -> Told:
 
 
 def fast(data: bytes, *, first_line: int = 1, strict: bool = False) -> Told:
-    return told_by(decode_chunk(chunk_of(data, first_line=first_line), strict=strict, fast_from=1))
+    """Ask both fast paths: the compiled scanner, where there is one, and the layouts, which do without it."""
+    chunk = chunk_of(data, first_line=first_line)
+    scanned = told_by(decode_chunk(chunk, strict=strict, fast_from=1))
+    assert scanned == told_by(decode_chunk(chunk, strict=strict, fast_from=1, scan=None))
+    return scanned
 
 
 def exact(data: bytes, *, first_line: int = 1, strict: bool = False) -> Told:

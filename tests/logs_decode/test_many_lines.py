@@ -64,6 +64,7 @@ def test_usual_layout_is_vouched_for_in_full(name: str, spaced: bool) -> None:
     if name == "no time":
         data = data.replace(b'"ts":null,', b"").replace(b'"ts": null, ', b"")
     assert decode_chunk(chunk_of(data), fast_from=1).fast_records == 40
+    assert decode_chunk(chunk_of(data), fast_from=1, scan=None).fast_records == 40
     assert fast(data) == exact(data) == tell(data)
     assert len(fast(data).records) == 40
 

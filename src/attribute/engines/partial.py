@@ -22,8 +22,8 @@ import polars as pl
 from attribute.coded import Batch, Coded
 from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
-from attribute.m1.fields import ENDING_STAGES
 from attribute.logs.scanning import CalmRecords, CalmTerms
+from attribute.m1.fields import ENDING_STAGES
 from attribute.rollup import EPOCH, SLOT, Rollup, count_some_healthy, counted_healthy, empty
 
 if TYPE_CHECKING:
@@ -182,7 +182,9 @@ def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window, latency
 def calm_terms(compiled: CompiledRules, *, window: Window, latency_slot: timedelta) -> CalmTerms:
     """Return how calm records may be counted before any rule is asked."""
     limits = (compiled.thresholds.default, *compiled.thresholds.by_function.values())
-    since, until = ((at - EPOCH) // timedelta(microseconds=1) if at else None for at in (window.since_at, window.until_at))
+    since, until = (
+        (at - EPOCH) // timedelta(microseconds=1) if at else None for at in (window.since_at, window.until_at)
+    )
     terms = CalmTerms(
         below_ms=min(each.slow_ms for each in limits), untimed_too=window.is_open, latency_slot=latency_slot
     )

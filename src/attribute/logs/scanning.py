@@ -11,9 +11,9 @@ itself. Who only counts records may leave that to the scanner, which then hands 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Protocol
 
 import polars as pl
@@ -21,6 +21,7 @@ import polars as pl
 from attribute.coded import Batch, Coded
 from attribute.frames import COUNTS, LATENCY, RECORDS
 
+_compiled: Callable[..., dict[str, Any]] | None
 try:
     from attribute.logs._scan import scan as _compiled
 except ImportError:  # no compiler where it was installed
@@ -127,7 +128,7 @@ class _Columns:
     def __init__(self, capsules: tuple[object, object]) -> None:
         self._capsules = capsules
 
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:  # noqa: PLW3201 - the interface's name
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
         return self._capsules
 
 
@@ -141,8 +142,9 @@ def _scan(data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned | Non
     found: Mapping[str, Any] = _compiled(data, secrets.randbits(64), strict, how)
     columns = pl.DataFrame(_Columns(found["records"]))
     values = {name: pl.Series(name, found["values"][name], dtype=RECORDS[name]) for name in _CODED}
+    coded = {name: Coded(columns[name], values[name]) for name in _CODED}
     return Scanned(
-        records=Batch({name: Coded(columns[name], values[name]) if name in values else columns[name] for name in RECORDS}),
+        records=Batch({name: coded.get(name, columns[name]) for name in RECORDS}),
         lines=columns["line"],
         calm=None if calm is None else _calm_records(found["calm"], values),
         left=found["left"],
@@ -152,20 +154,14 @@ def _scan(data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned | Non
 
 
 def _calm_records(found: Mapping[str, Any], values: Mapping[str, pl.Series]) -> CalmRecords:
-    meant = {name: pl.lit(values[name]).gather(pl.col(name)).alias(name) for name in values}
+    meant = {name: pl.lit(table).gather(name).alias(name) for name, table in {**values, "measure": _MEASURES}.items()}
     counts = pl.DataFrame(_Columns(found["counts"]))
     latency = pl.DataFrame(_Columns(found["latencies"])).with_columns(pl.col("ending").cast(pl.Boolean))
     timed = found["first_us"] <= found["last_us"]
     return CalmRecords(
         ids=pl.DataFrame(_Columns(found["ids"])).with_columns(pl.col("ending").cast(pl.Boolean)),
         counts=counts.select(meant.get(name, pl.col(name)) for name in COUNTS if name in counts.columns),
-        latency=latency.select(
-            "ending",
-            *(
-                meant[name] if name in meant else pl.lit(_MEASURES).gather(name).alias(name) if name == "measure" else name
-                for name in LATENCY
-            ),
-        ),
+        latency=latency.select("ending", *(meant.get(name, pl.col(name)) for name in LATENCY)),
         ending_functions=frozenset(found["ending_functions"]),
         untimed=found["untimed"],
         outside=found["outside"],

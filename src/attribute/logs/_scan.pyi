@@ -1,0 +1,3 @@
+from typing import Any
+
+def scan(data: bytes, seed: int, strict: bool, calm: tuple[bool, float, int, int, bool, int], /) -> dict[str, Any]: ...
