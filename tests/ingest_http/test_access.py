@@ -91,11 +91,42 @@ def test_seeded_fault_10_skipping_the_device_revocation_is_caught(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lookup that forgets to ask whether the device was revoked does not survive the check above."""
-    forgetful = access.FIND_TOKEN.replace(" AND d.revoked_at_us IS NULL", "")
-    assert forgetful != access.FIND_TOKEN
-    monkeypatch.setattr(access, "FIND_TOKEN", forgetful)
+    forgetful = access.FIND_TOKENS.replace(" AND d.revoked_at_us IS NULL", "")
+    assert forgetful != access.FIND_TOKENS
+    monkeypatch.setattr(access, "FIND_TOKENS", forgetful)
     with pytest.raises(AssertionError):
         checks.revoked_are_let_in_nowhere(world)
+
+
+@pytest.mark.parametrize("at", [8, 20, 31])
+def test_tokens_whose_hashes_begin_alike_are_told_apart(world: World, at: int) -> None:
+    """The index decides by the first eight bytes, and the comparison of the whole hash by the rest."""
+    first = credentials.hash_of(secrets.token_hex(32))
+    second = bytes(byte ^ (position == at) for position, byte in enumerate(first))
+    found = {}
+    for user, sha256 in (("one", first), ("other", second)):
+        assert world.store.find_token(sha256) is None
+        world.store.issue_token(user_id=user, name="", platform="", sha256=sha256, at_us=0)
+        found[user] = world.store.find_token(sha256)
+    assert {user: device.user_id for user, device in found.items() if device} == {"one": "one", "other": "other"}
+    assert [world.store.find_token(part) for part in (first[:8], first[:31], first + b"\0", b"")] == [None] * 4
+
+
+def test_hash_is_compared_in_a_time_that_says_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What decides is `hmac.compare_digest` over whole hashes: a service without it lets nobody in."""
+    token = world.token()
+    assert world.ingest([], token=token).status == 200
+    compared: list[tuple[bytes, bytes]] = []
+    monkeypatch.setattr(access.hmac, "compare_digest", lambda *both: compared.append(both))
+    assert world.ingest([], token=token).status == 401
+    assert compared == [(credentials.hash_of(token), credentials.hash_of(token))]
+
+
+def test_seeded_fault_whole_comparison_left_out_is_caught(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look-up that trusts the first eight bytes does not survive the test above."""
+    monkeypatch.setattr(access.hmac, "compare_digest", lambda *_: True)
+    with pytest.raises(AssertionError):
+        test_tokens_whose_hashes_begin_alike_are_told_apart(world, 20)
 
 
 def test_token_revoked_between_lookup_and_write_is_refused(world: World) -> None:

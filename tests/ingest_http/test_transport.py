@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import re
 import signal
 import socket
 import stat
@@ -24,6 +27,7 @@ from tests.ingest_http.test_service import Failing
 from tests.ingest_http.world import INGEST, World, bucket, make_world
 
 LIMITS = Limits(head_s=0.6, message_s=1.0, idle_s=0.6, write_s=0.6, connections=24)
+ATTRIBUTE = [sys.executable, "-m", "attribute", "ingest"]
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -296,15 +300,12 @@ def test_bug_of_ours_reaches_a_socket_as_a_fixed_500(tmp_path: Path) -> None:
 def test_process_starts_answers_reopens_its_log_and_ends_in_order(tmp_path: Path) -> None:
     """SIGHUP opens the log anew, SIGTERM ends with 143, every file is the owner's alone."""
     store, log = tmp_path / "ingest.db", tmp_path / "m1.jsonl"
-    attribute = [sys.executable, "-m", "attribute", "ingest"]
     issued = subprocess.run(
-        [*attribute, "token", "issue", "--store", store, "--user", "u"], capture_output=True, text=True, check=True
+        [*ATTRIBUTE, "token", "issue", "--store", store, "--user", "u"], capture_output=True, text=True, check=True
     )
-    command = [*attribute, "serve", "--store", str(store), "--port", "0", "--log", str(log)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        lines = iter(process.stderr.readline, "")
-        url = next(line.split()[-1] for line in lines if "listening on" in line)
+    command = [*ATTRIBUTE, "serve", "--store", str(store), "--port", "0", "--log", str(log)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        url = _url_of(process)
         headers = {"Authorization": f"Bearer {issued.stdout.strip()}", "Content-Type": "application/json"}
         assert httpx.post(f"{url}{INGEST}", headers=headers, content=b"[]").json()["success"] is True
         log.rename(tmp_path / "m1.jsonl.1")
@@ -318,6 +319,37 @@ def test_process_starts_answers_reopens_its_log_and_ends_in_order(tmp_path: Path
         "healthz",
     ]
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_log_that_nobody_reads_costs_records_and_no_answer(tmp_path: Path) -> None:
+    """A log driver that hangs fills the pipe; requests go on, and the records that found no room are counted."""
+    command = [*ATTRIBUTE, "serve", "--store", str(tmp_path / "ingest.db"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+        with httpx.Client(base_url=_url_of(process), timeout=10) as client:
+            assert [client.get("/healthz").status_code for _ in range(100)] == [200] * 100
+            lost = int(re.findall(r"(?m)^attribute_ingest_records_lost_total (\d+)$", client.get("/metrics").text)[0])
+            assert 50 < lost < 100
+            kept = os.read(process.stdout.fileno(), 65_536)
+            assert client.get("/healthz").status_code == 200
+            kept += os.read(process.stdout.fileno(), 65_536)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143
+    assert len([json.loads(line) for line in kept.splitlines()]) == 100 - lost + 1
+
+
+def test_log_whose_reader_went_away_costs_records_and_no_answer(tmp_path: Path) -> None:
+    """A closed pipe ends neither a request nor the process."""
+    command = [*ATTRIBUTE, "serve", "--store", str(tmp_path / "ingest.db"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        with httpx.Client(base_url=_url_of(process), timeout=10) as client:
+            assert [client.get("/healthz").status_code for _ in range(5)] == [200] * 5
+            assert "attribute_ingest_records_lost_total 5\n" in client.get("/metrics").text
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143
 
 
 def test_file_that_others_can_reach_is_refused_untouched(tmp_path: Path) -> None:
@@ -350,6 +382,11 @@ def test_address_that_is_taken_is_an_error_that_names_it() -> None:
         port = bound.getsockname()[1]
         with pytest.raises(ServerError, match=f"127.0.0.1:{port} cannot be listened on"):
             server.listen(Listener(port=port))
+
+
+def _url_of(process: subprocess.Popen[bytes]) -> str:
+    assert process.stderr is not None
+    return next(line.split()[-1] for line in iter(process.stderr.readline, b"") if b"listening on" in line).decode()
 
 
 def _metrics(live: Live) -> str:

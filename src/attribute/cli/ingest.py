@@ -109,10 +109,12 @@ def _service(
     store: Store, *, log: RequestLogger, key: bytes, stop: Callable[[], None], chosen: dict[str, object]
 ) -> Service:
     from attribute.ingest import server
+    from attribute.ingest.patience import PatientWriter
     from attribute.ingest.service import Service
     from attribute.ingest.visits import Settings
 
     vendor = chosen["vendor_url"] is not None
+    stderr = PatientWriter(sys.stderr.fileno())
     return Service(
         store,
         log=log,
@@ -127,7 +129,7 @@ def _service(
         ),
         upstream_name=store.stats().kind if not vendor else "sqlite",
         writes_to="records-vendor" if vendor else None,
-        on_crash=lambda place: server.say(f"a bug of ours ended a request: {place}"),
+        on_crash=lambda place: stderr.write_or_lose(f"attribute ingest: a bug of ours ended a request: {place}\n"),
         on_broken=stop,
     )
 
@@ -183,12 +185,13 @@ def _warn_of_sqlite(store_url: str) -> None:
 
 @contextmanager
 def _log(path: str) -> Iterator[RequestLogger]:
+    from attribute.ingest.patience import PatientWriter
     from attribute.ingest.server import require_private
     from attribute.m1.request_log import RequestLogger
 
     if path != "-":
         require_private(Path(path), others_may_read=True)
-    with RequestLogger(sys.stdout if path == "-" else path) as log:
+    with RequestLogger(PatientWriter(sys.stdout.fileno()) if path == "-" else path) as log:
         yield log
 
 
