@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -106,6 +107,8 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
         (b"X Y: a",),
         (b": a",),
         (b"Host: y",),
+        (b"Authorization: Bearer\r\n abc", LENGTH),
+        (b"Content-Length: 0", b"Content-Length : 5", b"", b"abcde"),
         (b"Connection: upgrade", b"Upgrade: websocket"),
         (b"Upgrade: h2c",),
         (b"Trailer: X",),
@@ -140,6 +143,13 @@ def test_ambiguous_message_is_refused_and_nothing_behind_it_is_answered(live: Li
         b"\0" * 64,
         b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         b"get /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz#/functions HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x y\r\n\r\n",
+        b"GET /healthz HTTP/01.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTPS/1.1\r\nHost: x\r\n\r\n",
+        b"GET\t/healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\r\nHost: x\r\n\r\n",
+        b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
     ids=lambda data: str(data[:28]),
 )
@@ -147,6 +157,61 @@ def test_what_is_no_http_is_refused_or_cut_off(live: Live, data: bytes) -> None:
     """No bytes make the server answer something that was not asked."""
     received = live.raw(data)
     assert received == b"" or (received.startswith(b"HTTP/1.1 400 ") and received.count(b"HTTP/1.1 ") == 1)
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ((b"Authorization: Bearer " + b"0" * 64,), b"401"),
+        ((b"Authorization: Bearer " + b"a" * 10_240,), b"401"),
+        ((b"Content-Type: application/json",), b"415"),
+        ((b"Content-Encoding: gzip",), b"415"),
+        ((b"Content-Encoding: identity, gzip",), b"415"),
+        ((b"Connection: Content-Length",), b"200"),
+        ((b"X-HTTP-Method-Override: DELETE",), b"200"),
+        ((b"X-Forwarded-For: 10.0.0.1", b"X-Original-URL: /metrics"), b"200"),
+        ((b"Expect: 200-ok",), b"200"),
+        ((b"TE: trailers", b"Range: bytes=0-1"), b"200"),
+    ],
+    ids=lambda lines: str(lines[0][:28]) if isinstance(lines, tuple) else "",
+)
+def test_header_that_is_repeated_or_means_something_elsewhere_means_nothing_here(
+    live: Live, lines: tuple[bytes, ...], status: bytes
+) -> None:
+    """Two tokens are none, two content types are none, a coded body is none; what is not ours changes nothing."""
+    received = live.raw(live.post(*lines, LENGTH, b"Connection: close", body=BODY))
+    assert received.startswith(b"HTTP/1.1 " + status)
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("head", [b"POST /functions/vibescore-ingest", b"GET /healthz", b"GET /nowhere"])
+def test_body_that_nobody_wants_is_never_a_message(live: Live, head: bytes) -> None:
+    """What is refused before its body, or has none, is still framed by its declared length."""
+    before = len(live.world.records())
+    received = live.raw(head + b" HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED)
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert len(live.world.records()) == before + 1
+
+
+def test_client_that_closes_its_half_gets_its_answer(live: Live) -> None:
+    """A request is complete when its body is; whoever then sends no more is still answered."""
+    with closing(live.connect()) as peer:
+        peer.sendall(live.post(LENGTH, body=BODY) + GET + b"\r\n")
+        peer.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: peer.recv(65_536), b""))
+    assert received.count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_client_that_closes_its_half_too_early_is_no_delivery(live: Live) -> None:
+    """Half a body and no more to come: nothing is written, nothing is answered, one record says so."""
+    before = live.deliveries(), len(live.world.records())
+    with closing(live.connect()) as peer:
+        peer.sendall(live.post(b"Content-Length: 50", body=b"[{"))
+        peer.shutdown(socket.SHUT_WR)
+        assert peer.recv(100) == b""
+    assert _until(lambda: len(live.world.records()) == before[1] + 1)
+    assert live.world.records()[-1]["error_code"] == "INCOMPLETE_BODY"
+    assert (live.deliveries(), live.world.service.guard.taken) == (before[0], 0)
 
 
 def test_second_message_after_close_is_not_answered(live: Live) -> None:
@@ -252,13 +317,16 @@ def test_expect_continue_is_answered_only_to_holders_of_a_token(live: Live) -> N
 
 def test_good_client_gets_in_however_many_hold_a_connection_open(live: Live) -> None:
     """For one connection too many the one goes that kept us waiting longest; who asks at once is answered at once."""
-    idle = [live.connect() for _ in range(200)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    idle = [live.connect() for _ in range(1000)]
     try:
         assert all(_healthy(live) for _ in range(20))
         assert 'reason="too-many-connections"} 0' not in _metrics(live)
     finally:
         for peer in idle:
             peer.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_reader_that_does_not_read_is_cut_off(live: Live) -> None:
@@ -373,6 +441,20 @@ def test_file_that_others_can_reach_is_refused_untouched(tmp_path: Path) -> None
     log.chmod(0o666)
     with pytest.raises(ServerError, match="nobody else can write to"):
         server.require_private(log, others_may_read=True)
+
+
+def test_process_may_open_a_file_for_every_connection_or_does_not_start(tmp_path: Path) -> None:
+    """A soft limit is raised as far as needed; beyond the hard one the operator reads what to change."""
+    arguments = [*ATTRIBUTE, "serve", "--store", str(tmp_path / "ingest.db"), "--port", "0", "--connections", "300"]
+    limited = ["sh", "-c", 'ulimit -Sn 100 && ulimit -Hn "$0" && exec "$@"']
+    done = subprocess.run([*limited, "400", *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "may have 400 files open, expected at least 192 and one for each of 300 connections" in done.stderr
+    with subprocess.Popen([*limited, "500", *arguments], stderr=subprocess.PIPE) as process:
+        _url_of(process)
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (492, 500)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143
 
 
 def test_address_that_is_taken_is_an_error_that_names_it() -> None:

@@ -9,6 +9,7 @@ could come to disagree about where a message ends.
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
@@ -22,6 +23,7 @@ from attribute.ingest.metrics import Dropped, Metrics
 _SINGLE: Final = frozenset({b"content-length", b"host"})
 _REFUSED: Final = frozenset({b"transfer-encoding", b"upgrade", b"trailer"})
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
+_HOST: Final = re.compile(rb"[!-~]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._fed_bytes = 0
         self._began_at = 0.0
+        self._half_closed = False
 
     @property
     def is_waiting(self) -> bool:
@@ -116,6 +119,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._disarm()
         self._resume_timer()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # the base class never keeps a connection for its answers
+        """Take that the peer sends no more: it still gets its answers, if all of what they answer is here."""
+        self._half_closed = True
+        return self._phase is _Phase.BUSY
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; a head that does not end within its bound is refused."""
@@ -177,12 +185,16 @@ class BoundedProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if size > self._limits.head_bytes or version not in _VERSIONS or self.parser.get_method() == b"CONNECT":
             raise RefusedMessageError
+        if b"#" in self.url:
+            raise RefusedMessageError
         if not _REFUSED.isdisjoint(names) or any(names.count(name) > 1 for name in _SINGLE):
             raise RefusedMessageError
         if version == "1.1" and b"host" not in names:
             raise RefusedMessageError
         for name, value in self.headers:
             if name == b"content-length" and not (value.isdigit() and len(value) <= 18):
+                raise RefusedMessageError
+            if name == b"host" and _HOST.fullmatch(value) is None:
                 raise RefusedMessageError
 
     def on_message_complete(self) -> None:
@@ -213,6 +225,9 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- deadlines ----------------------------------------------------------------------------------------------------
 
     def _idle(self) -> None:
+        if self._half_closed:
+            self.transport.close()
+            return
         self._phase = _Phase.IDLE
         self._began_at = self.loop.time()
         self._arm(self._limits.idle_s)

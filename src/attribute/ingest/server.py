@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -28,6 +29,8 @@ from attribute.m1.errors import AttributionError
 SYSTEM_CLOCK: Final = Clock(now_us=lambda: time.time_ns() // 1000, monotonic=time.perf_counter)
 KEY_BYTES: Final = 32
 GRACE_S: Final = 15
+OWN_DESCRIPTORS: Final = 192
+"""Files, database connections and the event loop's own, with room to spare; connections of peers come on top."""
 
 
 class ServerError(AttributionError):
@@ -55,6 +58,15 @@ class ServerError(AttributionError):
     def cannot_use(cls, path: Path, reason: str) -> Self:
         """Say which file cannot be read or made."""
         return cls(f"{str(path)!r} cannot be used: {reason}", hint="name a path in a folder of the service's own user")
+
+    @classmethod
+    def too_few_descriptors(cls, allowed: int, connections: int) -> Self:
+        """Say that the cap on connections is beyond what the process may have open."""
+        return cls(
+            f"this process may have {allowed} files open, expected at least {OWN_DESCRIPTORS} and one for each of "
+            f"{connections} connections",
+            hint="raise it (`ulimit -n`, `LimitNOFILE=`), or lower `--connections`",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +127,22 @@ def require_private(path: Path, *, others_may_read: bool) -> None:
     if not stat.S_ISREG(found.st_mode) or found.st_mode & too_open:
         wanted = "nobody else can write to" if others_may_read else "nobody else can read or write"
         raise ServerError.not_private(path, stat.S_IMODE(found.st_mode), wanted)
+
+
+def require_descriptors(connections: int) -> None:
+    """
+    Allow this process as many open files as its connections may need.
+
+    Raises:
+        ServerError: more than the system lets it have; it would stop to answer before its own cap on connections.
+    """
+    needed = OWN_DESCRIPTORS + connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise ServerError.too_few_descriptors(hard, connections)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def listen(listener: Listener) -> socket.socket:
@@ -196,8 +224,9 @@ def serve(
         Whether the end was asked for; False where the store could not go on.
 
     Raises:
-        ServerError: the address cannot be had.
+        ServerError: the address cannot be had, or too few files may be open.
     """
+    require_descriptors(listener.limits.connections)
     broken = threading.Event()
     running: list[uvicorn.Server] = []
 

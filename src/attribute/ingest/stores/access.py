@@ -13,7 +13,7 @@ FIND_TOKENS = """
 SELECT t.sha256, d.user_id, d.device_id, t.token_id
   FROM token t JOIN device d ON d.device_id = t.device_id
  WHERE t.sha256 >= :first AND t.sha256 <= :last AND t.revoked_at_us IS NULL AND d.revoked_at_us IS NULL
-"""  # noqa: S105 - SQL, not a secret
+"""
 INSERT_DEVICE = """
 INSERT INTO device (device_id, user_id, name, platform, created_at_us)
 VALUES (:device_id, :user_id, :name, :platform, :at_us)
