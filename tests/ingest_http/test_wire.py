@@ -103,7 +103,24 @@ def test_unknown_field_is_refused_by_its_position_and_never_by_its_name(name: st
 
 
 @pytest.mark.parametrize(
-    "text", ["-1", "-0", "1.5", "1.0", "1e3", '"1"', '"١٢"', "true", "null", "1e999", "9" * 5000, "[]", "{}"]
+    "text",
+    [
+        "-1",
+        "-0",
+        "1.5",
+        "1.0",
+        "1e3",
+        '"1"',
+        '"١٢"',
+        "true",
+        "null",
+        "1e999",
+        "-1e999",
+        "1E400",
+        "9" * 5000,
+        "[]",
+        "{}",
+    ],
 )
 def test_count_that_is_no_integer_is_refused(text: str) -> None:
     """Only JSON integers count: an integral float, a text or a boolean is somebody's mistake."""
@@ -144,6 +161,13 @@ def test_inconsistent_counts_are_taken_as_they_are() -> None:
         "2026-03-10T12:00:00",
         "2026-03-10T12:00:00+05:30",
         "2026-03-10T12:00:00+05:45",
+        "2026-03-10T12:30:00+05:30",
+        "2026-03-10T12:00:00+0000",
+        "2026-03-10T12:00:00+00",
+        "2026-03-10T12:00:00Z+00:00",
+        "2026-03-10T12:00:00.Z",
+        "2026-3-10T12:00:00Z",
+        "\uff12\uff10\uff12\uff16-03-10T12:00:00Z",
         "2026-03-10T12:00:00+00:00:30",
         "2026-03-10T12:00:00-00:00",
         "2026-03-10T24:00:00Z",
@@ -347,6 +371,55 @@ def _has_huge(value: object) -> bool:
         return len(str(value)) > 20
     parts = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else []
     return any(map(_has_huge, parts))
+
+
+@pytest.mark.parametrize("text", ["1969-12-31T23:30:00Z", "1960-01-01T00:00:00Z", "9999-12-31T23:30:00Z"])
+def test_year_that_no_store_holds_is_outside_of_any_window(text: str) -> None:
+    """However far back an operator lets clients go, half hours are counted from the epoch."""
+    window = window_at(NOW, past_days=36_500)
+    assert hour_start_of(window.first_slot) == "1970-01-01T00:00:00.000Z"
+    with pytest.raises(Refused, match="OUTSIDE_WINDOW"):
+        read_delivery(json.dumps([bucket(text)]).encode(), window=window)
+
+
+def test_leap_day_is_a_day() -> None:
+    """The day that is there every four years is, and the one that is not there is not."""
+    assert (
+        read([bucket("2024-02-29T23:30:00Z")])[0].slot
+        == int(datetime(2024, 2, 29, 23, 30, tzinfo=UTC).timestamp()) // 1800
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ([{"hourly": [bucket()]}], "[0].#0"),
+        ({"data": {"data": [bucket()]}}, "data.#0"),
+        ({"hourly": [{**bucket(), "usage": {"prompt": "x"}}]}, "hourly[0].#8"),
+    ],
+)
+def test_field_that_is_unknown_where_it_stands_is_refused(value: object, place: str) -> None:
+    """A name that is known elsewhere is not known here."""
+    assert refusal(value) == (Code.UNKNOWN_FIELD, place)
+
+
+@pytest.mark.parametrize("value", [{"user_id": "root"}, ["codex"], [[]]])
+def test_structure_in_place_of_a_name_is_refused(value: object) -> None:
+    """Nothing hides inside of a field."""
+    assert refusal([bucket(source=value)]) == (Code.INVALID_NAME, "[0].source")
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=6), st.text(max_size=6))
+def test_names_become_one_only_by_the_defined_folding(first: str, second: str) -> None:
+    """Edges trimmed, NFC, ASCII letters lowered: what differs after that stays different, and so does `ß` from `ss`."""
+    one, other = canonical_name(first, 200), canonical_name(second, 200)
+
+    def folded(text: str) -> str:
+        normal = unicodedata.normalize("NFC", text.strip(" \t\n\v\f\r"))
+        return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in normal)
+
+    if one is not None and other is not None:
+        assert (one == other) == (folded(first) == folded(second))
 
 
 def test_window_moves_with_the_clock_alone() -> None:

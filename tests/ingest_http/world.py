@@ -95,9 +95,13 @@ class World:
 
 
 def make_world(
-    path: Path, *, settings: Settings | None = None, wrapped: Callable[[SqliteStore], object] | None = None
+    path: Path,
+    *,
+    settings: Settings | None = None,
+    wrapped: Callable[[SqliteStore], object] | None = None,
+    busy_s: float = 0.05,
 ) -> World:
-    store = SqliteStore(path / "ingest.db", busy_s=0.05)
+    store = SqliteStore(path / "ingest.db", busy_s=busy_s)
     log, hand = io.BytesIO(), Hand()
     crashes: list[str] = []
     broken: list[bool] = []

@@ -57,9 +57,12 @@ def window_at(now: datetime, *, past_days: int = 800, ahead_s: int = 300) -> Win
         now: aware instant.
         past_days: how far back, in days of 24 hours.
         ahead_s: how wrong a client's clock may be, in seconds; the half hour after that instant's is still in.
+
+    Returns:
+        A window that begins with the epoch at the earliest: stores count half hours from there.
     """
     seconds = int(now.timestamp())
-    return Window((seconds - past_days * 86_400) // SLOT_SECONDS, (seconds + ahead_s) // SLOT_SECONDS + 1)
+    return Window(max((seconds - past_days * 86_400) // SLOT_SECONDS, 0), (seconds + ahead_s) // SLOT_SECONDS + 1)
 
 
 def read_delivery(body: bytes, *, window: Window) -> tuple[Bucket, ...]:
