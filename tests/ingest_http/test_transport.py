@@ -373,7 +373,7 @@ def test_process_starts_answers_reopens_its_log_and_ends_in_order(tmp_path: Path
     )
     command = [*ATTRIBUTE, "serve", "--store", str(store), "--port", "0", "--log", str(log)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        url = _url_of(process)
+        url = url_of(process)
         headers = {"Authorization": f"Bearer {issued.stdout.strip()}", "Content-Type": "application/json"}
         assert httpx.post(f"{url}{INGEST}", headers=headers, content=b"[]").json()["success"] is True
         log.rename(tmp_path / "m1.jsonl.1")
@@ -395,7 +395,7 @@ def test_log_that_nobody_reads_costs_records_and_no_answer(tmp_path: Path) -> No
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
-        with httpx.Client(base_url=_url_of(process), timeout=10) as client:
+        with httpx.Client(base_url=url_of(process), timeout=10) as client:
             assert [client.get("/healthz").status_code for _ in range(100)] == [200] * 100
             lost = int(re.findall(r"(?m)^attribute_ingest_records_lost_total (\d+)$", client.get("/metrics").text)[0])
             assert 50 < lost < 100
@@ -413,7 +413,7 @@ def test_log_whose_reader_went_away_costs_records_and_no_answer(tmp_path: Path) 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.close()
-        with httpx.Client(base_url=_url_of(process), timeout=10) as client:
+        with httpx.Client(base_url=url_of(process), timeout=10) as client:
             assert [client.get("/healthz").status_code for _ in range(5)] == [200] * 5
             assert "attribute_ingest_records_lost_total 5\n" in client.get("/metrics").text
         process.send_signal(signal.SIGTERM)
@@ -451,7 +451,7 @@ def test_process_may_open_a_file_for_every_connection_or_does_not_start(tmp_path
     assert (done.returncode, done.stdout) == (2, "")
     assert "may have 400 files open, expected at least 192 and one for each of 300 connections" in done.stderr
     with subprocess.Popen([*limited, "500", *arguments], stderr=subprocess.PIPE) as process:
-        _url_of(process)
+        url_of(process)
         assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (492, 500)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 143
@@ -466,7 +466,7 @@ def test_address_that_is_taken_is_an_error_that_names_it() -> None:
             server.listen(Listener(port=port))
 
 
-def _url_of(process: subprocess.Popen[bytes]) -> str:
+def url_of(process: subprocess.Popen[bytes]) -> str:
     assert process.stderr is not None
     return next(line.split()[-1] for line in iter(process.stderr.readline, b"") if b"listening on" in line).decode()
 
