@@ -76,48 +76,69 @@ LENGTH = b"Content-Length: %d" % len(BODY)
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        (b"Transfer-Encoding: chunked", b"", b"0\r\n\r\n" + SMUGGLED),
-        (b"Transfer-Encoding: chunked", LENGTH, b"", b"0\r\n\r\n" + SMUGGLED),
-        (b"Transfer-Encoding: identity", LENGTH),
-        (b"Transfer-Encoding : chunked", LENGTH),
-        (b"Transfer-Encoding: xchunked", LENGTH),
-        (b"Transfer-Encoding:\x0bchunked", LENGTH),
-        (b"Content-Length: 2", b"Content-Length: 2", b"", b"{}"),
-        (b"Content-Length: 2", b"Content-Length: 50", b"", b"{}" + SMUGGLED),
-        (b"Content-Length: 2, 2", b"", b"{}"),
-        (b"Content-Length: -2",),
-        (b"Content-Length: +2",),
-        (b"Content-Length: 0x2",),
-        (b"Content-Length: 1_0",),
-        (b"Content-Length: 2 ;",),
-        (b"Content-Length:",),
-        (b"Content-Length: " + b"9" * 19,),
-        (b"Content-Length: " + b"9" * 40,),
-        (b"Content-Length : 2", b"", b"{}"),
-        (b"X: a\r\n b",),
-        (b"X: a\r\n\tb",),
-        (b" X: a",),
-        (b"X: a\nY: b",),
-        (b"X: a\rY: b",),
-        (b"X: a\0b",),
-        (b"X\0: a",),
-        (b"X Y: a",),
-        (b": a",),
-        (b"Host: y",),
-        (b"Authorization: Bearer\r\n abc", LENGTH),
-        (b"Content-Length: 0", b"Content-Length : 5", b"", b"abcde"),
-        (b"Connection: upgrade", b"Upgrade: websocket"),
-        (b"Upgrade: h2c",),
-        (b"Trailer: X",),
-        tuple(b"X%d: 1" % number for number in range(101)),
-        (b"X: " + b"a" * 65_536,),
-        (b"X" * 17_000 + b": 1",),
-    ],
-    ids=lambda lines: str(lines[0][:24]),
-)
+AMBIGUOUS: list[tuple[bytes, ...]] = [
+    (b"Transfer-Encoding: chunked", b"", b"0\r\n\r\n" + SMUGGLED),
+    (b"Transfer-Encoding: chunked", LENGTH, b"", b"0\r\n\r\n" + SMUGGLED),
+    (b"Transfer-Encoding: identity", LENGTH),
+    (b"Transfer-Encoding : chunked", LENGTH),
+    (b"Transfer-Encoding: xchunked", LENGTH),
+    (b"Transfer-Encoding:\x0bchunked", LENGTH),
+    (b"Content-Length: 2", b"Content-Length: 2", b"", b"{}"),
+    (b"Content-Length: 2", b"Content-Length: 50", b"", b"{}" + SMUGGLED),
+    (b"Content-Length: 2, 2", b"", b"{}"),
+    (b"Content-Length: -2",),
+    (b"Content-Length: +2",),
+    (b"Content-Length: 0x2",),
+    (b"Content-Length: 1_0",),
+    (b"Content-Length: 2 ;",),
+    (b"Content-Length:",),
+    (b"Content-Length: " + b"9" * 19,),
+    (b"Content-Length: " + b"9" * 40,),
+    (b"Content-Length : 2", b"", b"{}"),
+    (b"X: a\r\n b",),
+    (b"X: a\r\n\tb",),
+    (b" X: a",),
+    (b"X: a\nY: b",),
+    (b"X: a\rY: b",),
+    (b"X: a\0b",),
+    (b"X\0: a",),
+    (b"X Y: a",),
+    (b": a",),
+    (b"Host: y",),
+    (b"Authorization: Bearer\r\n abc", LENGTH),
+    (b"Content-Length: 0", b"Content-Length : 5", b"", b"abcde"),
+    (b"Connection: upgrade", b"Upgrade: websocket"),
+    (b"Upgrade: h2c",),
+    (b"Trailer: X",),
+    tuple(b"X%d: 1" % number for number in range(101)),
+    (b"X: " + b"a" * 65_536,),
+    (b"X" * 17_000 + b": 1",),
+]
+NO_HTTP = [
+    b"GET /healthz HTTP/1.1\r\n\r\n",
+    b"GET /healthz HTTP/1.1\nHost: x\n\n",
+    b"GET /healthz HTTP/1.2\r\nHost: x\r\n\r\n",
+    b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b" GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /healthz\r\n\r\n",
+    b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00",
+    b"\0" * 64,
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"get /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /healthz#/functions HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x y\r\n\r\n",
+    b"GET /healthz HTTP/01.1\r\nHost: x\r\n\r\n",
+    b"GET /healthz HTTPS/1.1\r\nHost: x\r\n\r\n",
+    b"GET\t/healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\r\nHost: x\r\n\r\n",
+    b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("lines", AMBIGUOUS, ids=lambda lines: str(lines[0][:24]))
 def test_ambiguous_message_is_refused_and_nothing_behind_it_is_answered(live: Live, lines: tuple[bytes, ...]) -> None:
     """Where two parsers could disagree about where a message ends, there is one answer: 400 and the end."""
     before = live.deliveries(), len(live.world.records())
@@ -127,32 +148,7 @@ def test_ambiguous_message_is_refused_and_nothing_behind_it_is_answered(live: Li
     assert (live.deliveries(), len(live.world.records())) == before
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"GET /healthz HTTP/1.1\r\n\r\n",
-        b"GET /healthz HTTP/1.1\nHost: x\n\n",
-        b"GET /healthz HTTP/1.2\r\nHost: x\r\n\r\n",
-        b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b" GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /healthz\r\n\r\n",
-        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00",
-        b"\0" * 64,
-        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"get /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /healthz#/functions HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\nHost: x y\r\n\r\n",
-        b"GET /healthz HTTP/01.1\r\nHost: x\r\n\r\n",
-        b"GET /healthz HTTPS/1.1\r\nHost: x\r\n\r\n",
-        b"GET\t/healthz HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\r\nHost: x\r\n\r\n",
-        b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n",
-    ],
-    ids=lambda data: str(data[:28]),
-)
+@pytest.mark.parametrize("data", NO_HTTP, ids=lambda data: str(data[:28]))
 def test_what_is_no_http_is_refused_or_cut_off(live: Live, data: bytes) -> None:
     """No bytes make the server answer something that was not asked."""
     received = live.raw(data)
@@ -209,7 +205,7 @@ def test_client_that_closes_its_half_too_early_is_no_delivery(live: Live) -> Non
         peer.sendall(live.post(b"Content-Length: 50", body=b"[{"))
         peer.shutdown(socket.SHUT_WR)
         assert peer.recv(100) == b""
-    assert _until(lambda: len(live.world.records()) == before[1] + 1)
+    assert until(lambda: len(live.world.records()) == before[1] + 1)
     assert live.world.records()[-1]["error_code"] == "INCOMPLETE_BODY"
     assert (live.deliveries(), live.world.service.guard.taken) == (before[0], 0)
 
@@ -282,10 +278,10 @@ def test_client_that_goes_away_in_the_middle_of_its_body_leaves_one_record(live:
     before = live.deliveries(), len(live.world.records())
     peer = live.connect()
     peer.sendall(live.post(b"Content-Length: 50", body=b"[{"))
-    assert _until(lambda: live.world.service.guard.taken == 1)
+    assert until(lambda: live.world.service.guard.taken == 1)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     peer.close()
-    assert _until(lambda: len(live.world.records()) == before[1] + 1)
+    assert until(lambda: len(live.world.records()) == before[1] + 1)
     assert live.world.records()[-1]["error_code"] == "INCOMPLETE_BODY"
     assert (live.deliveries(), live.world.service.guard.taken) == (before[0], 0)
 
@@ -339,9 +335,9 @@ def test_reader_that_does_not_read_is_cut_off(live: Live) -> None:
                 peer.sendall(asked)
             except OSError:
                 break
-            if not _until(lambda count=answered: _answered_openapi(live) >= count, tries=20):  # type: ignore[misc]  # bound early
+            if not until(lambda count=answered: _answered_openapi(live) >= count, tries=20):  # type: ignore[misc]  # bound early
                 break
-        assert _until(lambda: 'reason="write-too-slow"} 0' not in _metrics(live))
+        assert until(lambda: 'reason="write-too-slow"} 0' not in _metrics(live))
     assert _healthy(live)
 
 
@@ -378,7 +374,7 @@ def test_process_starts_answers_reopens_its_log_and_ends_in_order(tmp_path: Path
         assert httpx.post(f"{url}{INGEST}", headers=headers, content=b"[]").json()["success"] is True
         log.rename(tmp_path / "m1.jsonl.1")
         process.send_signal(signal.SIGHUP)
-        assert _until(log.exists)
+        assert until(log.exists)
         assert httpx.get(f"{url}/healthz").status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 143
@@ -486,6 +482,6 @@ def _healthy(live: Live) -> bool:
         return False
 
 
-def _until(happened: Callable[[], bool], *, tries: int = 500) -> bool:
+def until(happened: Callable[[], bool], *, tries: int = 500) -> bool:
     pause = threading.Event()
     return any(happened() or pause.wait(0.01) for _ in range(tries))
