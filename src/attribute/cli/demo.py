@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -40,26 +39,32 @@ class DemoError(AttributionError):
 
 
 @click.command("demo")
-@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the logs in this new folder.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the logs to this new folder.  [default: one in the system's folder for temporary files]",
+)
 def demo(keep: Path | None) -> None:
     """
     Start a service and a vendor on loopback, break both on purpose, and hold every verdict against what was injected.
 
-    Takes about half a minute. Nothing leaves this machine.
+    Takes about half a minute. Nothing leaves this machine. The logs stay, so that you can look at them yourself.
     """
     from attribute.cli.main import run
     from attribute.demo.play import play
     from attribute.demo.score import score, unknown_share, verdicts_of
 
-    with _logs(keep) as logs, tempfile.TemporaryDirectory() as data:
+    logs = _folder(keep)
+    click.echo("A service and a vendor run on loopback, and are made to fail:\n", err=True)
+    with tempfile.TemporaryDirectory() as data:
         sent = play(logs, Path(data), on_act=lambda act: click.echo(f"  {act.requests:>4} x {act.name}", err=True))
-        click.echo(f"\nattribute {logs}\n")
-        code = run(["analyze", str(logs)])
-        verdicts, logged = verdicts_of(logs)
-    scores = score(sent, verdicts, logged)
-    click.echo()
+    click.echo("\nWhat `attribute` makes of the log that the service wrote:\n", err=True)
+    code = run(["analyze", str(logs)])
+    scores = score(sent, *verdicts_of(logs))
+    click.echo("\nHeld against what was injected:\n")
     for line in scoreboard(scores):
         click.echo(line)
+    click.echo(f"\nThe log is in {logs}; remove the folder when you have seen enough.", err=True)
     wrong = sum(one.wrong + one.missing for one in scores)
     if code:
         raise click.exceptions.Exit(code)
@@ -69,29 +74,27 @@ def demo(keep: Path | None) -> None:
         raise DemoError.too_much_unknown(unknown_share(scores))
 
 
-@contextmanager
-def _logs(keep: Path | None) -> Iterator[Path]:
+def _folder(keep: Path | None) -> Path:
     if keep is None:
-        with tempfile.TemporaryDirectory(prefix="attribute-demo-") as folder:
-            yield Path(folder)
-        return
+        return Path(tempfile.mkdtemp(prefix="attribute-demo-"))
     if keep.exists() and any(keep.iterdir()):
         raise DemoError.not_empty(keep)
     keep.mkdir(parents=True, exist_ok=True)
-    yield keep
+    return keep
 
 
 def scoreboard(scores: Sequence[Score]) -> list[str]:
     """Return the lines of the scoreboard: what was injected, whose failure it is, and what was said of it."""
-    from attribute.demo.score import unknown_share
+    from attribute.demo.score import undecided, unknown_share
 
     width = max(len(one.act.name) for one in scores)
-    lines = [f"{'injected':<{width}}  {'whose':<22} {'requests':>8} {'right':>6} {'UNKNOWN':>8} {'wrong':>6}"]
+    lines = [f"{'injected':<{width}}  {'whose':<22} {'sent':>5} {'right':>6} {'UNKNOWN':>8} {'wrong':>6}"]
     lines += [
-        f"{one.act.name:<{width}}  {one.act.expected or 'nobody':<22} {one.act.requests:>8} {one.right:>6}"
+        f"{one.act.name:<{width}}  {one.act.expected or 'nobody':<22} {one.act.requests:>5} {one.right:>6}"
         f" {one.unknown:>8} {one.wrong:>6}{f'  {one.act.by_design}' if one.act.by_design else ''}"
         for one in scores
     ]
     wrong, missing = sum(one.wrong for one in scores), sum(one.missing for one in scores)
-    share = unknown_share(scores)
-    return [*lines, "", f"wrong: {wrong}; without a record: {missing}; UNKNOWN where there was evidence: {share:.1%}"]
+    share, with_evidence = unknown_share(scores), undecided(scores)
+    told = f"left UNKNOWN: {share:.1%} of what was injected, {with_evidence} of them with evidence"
+    return [*lines, "", f"blamed wrongly: {wrong}; without a record: {missing}; {told}"]

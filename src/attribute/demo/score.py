@@ -24,9 +24,8 @@ class Score:
 
     Attributes:
         act: what was injected.
-        right: requests with the verdict that the injection deserves; for healthy ones, with none.
-        unknown: requests that the evidence did not decide, though the injection left evidence; of the healthy ones,
-            those that the machine made slow.
+        right: requests that were attributed to whoever was made to fail; of the healthy ones, those without a verdict.
+        unknown: requests that the evidence did not decide; of the healthy ones, those that the machine made slow.
         wrong: requests that were blamed on somebody who did not do it.
         missing: requests that the log knows nothing of.
         reasons: how often each verdict and reason was given; `none` where there was none.
@@ -64,7 +63,7 @@ def _score_of(act: Act, ids: list[str], verdicts: Mapping[str, Verdict], logged:
     right = sum(class_ == act.expected for class_ in classes)
     # A healthy request that a busy machine made slow is slow; that is no blame for a failure that did not happen.
     undecided = (Class.UNKNOWN, Class.BOTTLENECK) if act.expected is None else (Class.UNKNOWN,)
-    unknown = 0 if act.expected is Class.UNKNOWN else sum(class_ in undecided for class_ in classes)
+    unknown = sum(class_ in undecided for class_ in classes)
     return Score(
         act=act,
         right=right,
@@ -85,7 +84,12 @@ def verdicts_of(logs: Path) -> tuple[dict[str, Verdict], frozenset[str]]:
 
 
 def unknown_share(scores: Sequence[Score]) -> float:
-    """Return how much of what was injected, and left evidence, was not decided: 0 to 1."""
-    judged = [score for score in scores if score.act.expected not in (None, Class.UNKNOWN)]
-    injected = sum(score.act.requests for score in judged)
-    return sum(score.unknown for score in judged) / injected if injected else 0.0
+    """Return how much of what was injected stayed UNKNOWN, by design or not: 0 to 1."""
+    injected = [score for score in scores if score.act.expected is not None]
+    requests = sum(score.act.requests for score in injected)
+    return sum(score.unknown for score in injected) / requests if requests else 0.0
+
+
+def undecided(scores: Sequence[Score]) -> int:
+    """Return how many injected requests stayed UNKNOWN though there was evidence."""
+    return sum(score.unknown for score in scores if score.act.expected is not None and score.act.by_design is None)
