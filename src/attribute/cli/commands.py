@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "baseline": Entry("attribute.cli.baseline:baseline", "Build, show and check what the gate compares with."),
     "demo": Entry("attribute.cli.demo:demo", "Start a service and a vendor, break them, and check every verdict."),
     "ingest": Entry("attribute.cli.ingest:ingest", "Run the ingest service: serve, tokens, plans, a vendor to fail."),
+    "cache": Entry("attribute.cli.cache:cache", "Show or delete what was kept of logs that were read."),
     "schema": Entry("attribute.cli.schema:schema", "Print the JSON Schema of a record, or of the JSON output."),
     "config": Entry("attribute.cli.config_command:config", "Show every setting and where it comes from."),
     "completion": Entry("attribute.cli.completion:completion", "Print the completion script for a shell."),

@@ -37,6 +37,7 @@ class AnalysisFlags:
         rules: file of rules.
         config: configuration file.
         isolated: whether to read no configuration file.
+        no_cache: whether to read everything anew, and keep nothing.
         no_progress: whether to show no progress.
         color: `auto`, `always` or `never`.
         ascii_only: whether to draw with ASCII alone.
@@ -61,6 +62,7 @@ class AnalysisFlags:
     rules: str | None = None
     config: str | None = None
     isolated: bool = False
+    no_cache: bool = False
     no_progress: bool = False
     color: str = "auto"
     ascii_only: bool = False
@@ -92,6 +94,7 @@ _READING = (
     click.option("--config", metavar="FILE", type=FILE, help="Read this configuration file and no other."),
     click.option("--isolated", is_flag=True, help="Read no configuration file."),
     click.option("--fingerprint", is_flag=True, help="Hash the input, to show later what was read."),
+    click.option("--no-cache", is_flag=True, help="Read everything anew, and keep nothing of it."),
     click.option("--no-progress", is_flag=True, help="Show no progress on stderr."),
 )
 _OUTPUTS = (

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 import orjson
 
+from attribute.cache.store import Store, default_folder
 from attribute.cli.commands import COMMANDS
 from attribute.cli.config import Config, load
 from attribute.cli.options import AnalysisFlags
@@ -23,7 +24,7 @@ from attribute.cli.progress import progress_line
 from attribute.cli.settings import LIMIT_KEYS
 from attribute.cli.streams import stdin_is_fed
 from attribute.cli.style import style_of
-from attribute.engines.analysis import Analysis, AnalysisOptions, Progress, RejectedAt, Window
+from attribute.engines.analysis import Analysis, AnalysisOptions, Cache, Progress, RejectedAt, Window
 from attribute.engines.local import analyse
 from attribute.incidents import Incident, group
 from attribute.logs.instants import Resolved, parse_zone, resolve, resolve_window
@@ -136,6 +137,7 @@ class Job:
             strict=self.flags.strict,
             fingerprint=self.flags.fingerprint,
             latency_slot=latency_slot,
+            cache=None if self.flags.no_cache else Cache(store=Store(folder=default_folder())),
             on_reject=on_reject,
             on_progress=on_progress,
         )

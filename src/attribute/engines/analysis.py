@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from attribute.cache.store import Store
 from attribute.logs.chunks import CHUNK_BYTES
 from attribute.rollup import SLOT, Rollup
 from attribute.rules.catalogue import Catalogue
@@ -67,6 +68,20 @@ class RejectedAt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """
+    Where what was read is kept, and of which files.
+
+    Attributes:
+        store: the entries.
+        least_bytes: smaller files are read faster than looked up.
+    """
+
+    store: Store
+    least_bytes: int = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisOptions:
     """
     All that decides an answer, and two ears for what happens on the way.
@@ -86,6 +101,7 @@ class AnalysisOptions:
             the answer.
         latency_slot: how wide the slots of the latencies are, a multiple of ten minutes. Wide ones cost less; quantiles
             over whole slots are the same.
+        cache: where what was read of a file is kept; None: nowhere. Never changes the answer.
         on_reject: called with every rejected line, in order of file and line.
         on_progress: called after every chunk.
     """
@@ -102,6 +118,7 @@ class AnalysisOptions:
     threads: int = 3
     memory_bytes: int = MEMORY_BYTES
     latency_slot: timedelta = SLOT
+    cache: Cache | None = None
     on_reject: Callable[[RejectedAt], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
 

@@ -12,8 +12,9 @@ from types import MappingProxyType
 import polars as pl
 
 from attribute.engines.analysis import Analysis, AnalysisOptions, FileNote, InputAccount, Progress, RejectedAt
-from attribute.engines.partial import Partial, Tally, calm_terms, digest
-from attribute.engines.settle import PLACED, matches, of_matching_functions, settle
+from attribute.engines.kept import GROWS_BELOW, PLACED, SAMPLE_REJECTS, Keeper, Kept
+from attribute.engines.partial import Partial, Tally, calm_terms, digest, total
+from attribute.engines.settle import matches, of_matching_functions, settle
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome
@@ -24,7 +25,6 @@ from attribute.rollup import Rollup, merge
 from attribute.rules.compile import CompiledRules, compile_rules
 
 ROWS_AT_ONCE = 1_000_000
-SAMPLE_REJECTS = 20
 UNKNOWN_NAMES = 50
 
 
@@ -95,6 +95,27 @@ class _Counted:
 
 
 @dataclass(slots=True, kw_only=True)
+class _Range:
+    """
+    A range of one file, while it is read.
+
+    Attributes:
+        start: its first byte.
+        end: the first after it; None: the file's end.
+        lines_before: how many lines of the file come before.
+        lines_of_others: how many lines were taken that are not of this file.
+        parts: what its chunks come to, where that is kept.
+    """
+
+    start: int
+    end: int | None
+    lines_before: int
+    parts: list[tuple[int, Partial]] | None
+    lines_of_others: int = 0
+    rejects: list[tuple[int, str, str | None]] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
 class _Gathering:
     """All that is gathered while the sources are read, and the way back to a chunk already read."""
 
@@ -108,7 +129,7 @@ class _Gathering:
     ending_functions: set[str] = field(default_factory=set)
     loud: Spill = field(init=False)
     quiet: Spill = field(init=False)
-    places: list[tuple[int, int]] = field(default_factory=list)
+    places: list[tuple[int, int, int | None, int]] = field(default_factory=list)
     outcomes: list[SourceOutcome] = field(default_factory=list)
     sample_rejects: list[RejectedAt] = field(default_factory=list)
 
@@ -119,26 +140,70 @@ class _Gathering:
         self.quiet = Spill(PLACED, budget_bytes=self.options.memory_bytes // 4)
 
     def read(self) -> None:
-        """Read all sources once."""
-        total_bytes = sum(source.size_bytes or 0 for source in self.sources)
+        """Read all sources once, or take what was kept of them and read the rest."""
         with ThreadPoolExecutor(self.options.threads) as pool:
             for index, source in enumerate(self.sources):
-                lines_before = self.tally.lines
-                before = sum(outcome.bytes_read for outcome in self.outcomes)
-                reader = self._reader(source)
-                for chunk, decoded, partial in _side_by_side(pool, self.options.threads, reader, self._digest):
-                    self._take(index, chunk, decoded, partial, lines_before)
-                    if self.options.on_progress is not None:
-                        done = before + reader.bytes_read
-                        self.options.on_progress(
-                            Progress(read_bytes=done, total_bytes=total_bytes, lines=self.tally.lines)
-                        )
-                self.outcomes.append(reader.outcome)
+                keeper = Keeper.of(source.path, source.size_bytes, self.options)
+                if keeper is None:
+                    self.outcomes.append(
+                        self._read_range(pool, index, _Range(start=0, end=None, lines_before=0, parts=None))
+                    )
+                else:
+                    self.outcomes.append(self._read_kept(pool, index, keeper))
 
-    def _reader(self, source: Source) -> ChunkReader:
+    def _read_kept(self, pool: ThreadPoolExecutor, index: int, keeper: Keeper) -> SourceOutcome:
+        """Take what was kept of a source, read and keep the rest of its whole lines, and read what is behind them."""
+        start = lines = 0
+        last: Kept | None = None
+        outcomes: list[SourceOutcome] = []
+        for last in keeper.kept():
+            self._take_kept(index, last, lines)
+            start, lines = last.end, lines + last.tally.lines
+        if start:
+            outcomes.append(SourceOutcome(bytes_read=start, text_bytes=start, lines=0))
+        for begin, end in keeper.ranges(start):
+            before = self.tally.lines
+            area = _Range(start=begin, end=end, lines_before=lines, parts=[])
+            outcomes.append(self._read_range(pool, index, area))
+            lines += self.tally.lines - before
+            new = _kept_of(area, keeper) if outcomes[-1].problem is None else None
+            if new is not None:
+                grows = last is not None and last.end == new.start and last.end - last.start < GROWS_BELOW
+                last = last.followed_by(new) if grows and last is not None else new
+                keeper.keep(last)
+        if keeper.is_plain and not any(outcome.problem for outcome in outcomes):
+            area = _Range(start=keeper.end, end=None, lines_before=lines, parts=None)
+            outcomes.append(self._read_range(pool, index, area))
+        return SourceOutcome(
+            bytes_read=sum(outcome.bytes_read for outcome in outcomes),
+            text_bytes=sum(outcome.text_bytes for outcome in outcomes),
+            lines=0,
+            problem=next((outcome.problem for outcome in outcomes if outcome.problem is not None), None),
+            detail=next((outcome.detail for outcome in outcomes if outcome.problem is not None), None),
+        )
+
+    def _read_range(self, pool: ThreadPoolExecutor, index: int, area: _Range) -> SourceOutcome:
+        total_bytes = sum(source.size_bytes or 0 for source in self.sources)
+        before = sum(outcome.bytes_read for outcome in self.outcomes) + area.start
+        reader = self._reader(self.sources[index], area.start, area.end)
+        area.lines_of_others = self.tally.lines - area.lines_before
+        for chunk, decoded, partial in _side_by_side(pool, self.options.threads, reader, self._digest):
+            self._take(index, area, chunk, decoded, partial)
+            if self.options.on_progress is not None:
+                done = before + reader.bytes_read
+                self.options.on_progress(Progress(read_bytes=done, total_bytes=total_bytes, lines=self.tally.lines))
+        return reader.outcome
+
+    def _reader(self, source: Source, start: int, end: int | None) -> ChunkReader:
         # lines are counted once they are decoded, which costs nothing
+        options = self.options
         return ChunkReader(
-            source, chunk_bytes=self.options.chunk_bytes, fingerprint=self.options.fingerprint, first_line=0
+            source,
+            chunk_bytes=options.chunk_bytes,
+            fingerprint=options.fingerprint,
+            start=start,
+            end=end,
+            first_line=0,
         )
 
     def _digest(self, chunk: Chunk) -> tuple[Decoded, Partial]:
@@ -148,16 +213,37 @@ class _Gathering:
             decoded, compiled=self.compiled, window=options.window, latency_slot=options.latency_slot
         )
 
-    def _take(self, index: int, chunk: Chunk, decoded: Decoded, partial: Partial, lines_before: int) -> None:
+    def _take(self, index: int, area: _Range, chunk: Chunk, decoded: Decoded, partial: Partial) -> None:
         piece = len(self.places)
-        self.places.append((index, chunk.number))
-        self._hear_rejects(self.sources[index].name, decoded, self.tally.lines - lines_before)
+        self.places.append((index, area.start, area.end, chunk.number))
+        line = self.tally.lines - area.lines_of_others
+        self._hear_rejects(self.sources[index].name, decoded, line)
+        if area.parts is not None:
+            area.parts.append((chunk.number, partial))
+            room = SAMPLE_REJECTS - len(area.rejects)
+            area.rejects += [
+                (line - area.lines_before + reject.line, str(reject.reason), reject.detail)
+                for reject in decoded.rejects[:room]
+            ]
         self.tally += partial.tally
         self.ending_functions |= partial.ending_functions
         self.loud.add(partial.loud)
         self.quiet.add(partial.quiet.with_columns(pl.lit(piece, pl.UInt32).alias("piece")))
         self.ended.add(partial.ended)
         self.unended.add(partial.unended)
+
+    def _take_kept(self, index: int, kept: Kept, lines_before: int) -> None:
+        piece = len(self.places)
+        self.places += [(index, *place) for place in kept.places]
+        for line, reason, detail in kept.rejects[: SAMPLE_REJECTS - len(self.sample_rejects)]:
+            name = self.sources[index].name
+            self.sample_rejects.append(RejectedAt(file=name, line=lines_before + line, reason=reason, detail=detail))
+        self.tally += kept.tally
+        self.ending_functions |= kept.ending_functions
+        self.loud.add(kept.loud)
+        self.quiet.add(kept.quiet.with_columns((pl.col("piece") + piece).cast(pl.UInt32)))
+        self.ended.add([kept.ended])
+        self.unended.add([kept.unended])
 
     def _hear_rejects(self, file: str, decoded: Decoded, lines_before: int) -> None:
         room = SAMPLE_REJECTS - len(self.sample_rejects)
@@ -174,12 +260,12 @@ class _Gathering:
 
     def fetch(self, pieces: Sequence[int]) -> Iterator[pl.DataFrame]:
         """Yield the records of *pieces* again."""
-        wanted: dict[int, set[int]] = {}
+        wanted: dict[tuple[int, int, int | None], set[int]] = {}
         for piece in pieces:
-            index, number = self.places[piece]
-            wanted.setdefault(index, set()).add(number)
-        for index, numbers in sorted(wanted.items()):
-            for chunk in ChunkReader(self.sources[index], chunk_bytes=self.options.chunk_bytes):
+            index, start, end, number = self.places[piece]
+            wanted.setdefault((index, start, end), set()).add(number)
+        for (index, start, end), numbers in sorted(wanted.items(), key=lambda item: item[0][:2]):
+            for chunk in self._reader(self.sources[index], start, end):
                 if chunk.number in numbers:
                     yield decode_chunk(chunk, strict=self.options.strict).records
                 if chunk.number >= max(numbers):
@@ -231,6 +317,30 @@ def _side_by_side(
     while waiting:
         done, future = waiting.popleft()
         yield done, *future.result()
+
+
+def _kept_of(area: _Range, keeper: Keeper) -> Kept | None:
+    """Return what a range came to, to be kept."""
+    parts = [partial for _, partial in area.parts or []]
+    end = keeper.end if area.end is None else area.end
+    ending = keeper.ending(area.start, end)
+    if not parts or ending is None:
+        return None
+    return Kept(
+        start=area.start,
+        end=end,
+        ending=ending,
+        tally=total(partial.tally for partial in parts),
+        ended=merge(rollup for partial in parts for rollup in partial.ended),
+        unended=merge(rollup for partial in parts for rollup in partial.unended),
+        ending_functions=frozenset[str]().union(*(partial.ending_functions for partial in parts)),
+        loud=pl.concat([partial.loud for partial in parts]),
+        quiet=pl.concat(
+            [partial.quiet.with_columns(pl.lit(piece, pl.UInt32).alias("piece")) for piece, partial in enumerate(parts)]
+        ),
+        places=tuple((area.start, area.end, number) for number, _ in area.parts or []),
+        rejects=tuple(area.rejects),
+    )
 
 
 def _problem(outcome: SourceOutcome) -> str:

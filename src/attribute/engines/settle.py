@@ -17,16 +17,13 @@ from fnmatch import fnmatchcase
 import polars as pl
 
 from attribute.engines.analysis import MEMORY_BYTES, Window
-from attribute.engines.partial import QUIET, hash_of, is_ending
+from attribute.engines.partial import hash_of, is_ending
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS, VERDICTS
 from attribute.requests import consolidate, count_duplicates
 from attribute.rollup import SLOT, Rollup, count_healthy, count_verdicts, merge
 from attribute.rules.compile import CompiledRules
 from attribute.verdicts import classify
-
-PLACED = pl.Schema({**QUIET, "piece": pl.UInt32()})
-"""Quiet records with the number of the piece (chunk or split) they lie in."""
 
 Fetch = Callable[[Sequence[int]], Iterator[pl.DataFrame]]
 """Reads pieces again and yields all their records (`RECORDS`)."""

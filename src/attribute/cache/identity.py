@@ -1,0 +1,102 @@
+"""
+What a file is, whatever it is called: its device and inode, and how it begins.
+
+A log that is renamed stays the same file. One that was truncated, or whose inode was given to another, begins or goes
+on differently: `Snapshot.ends_as` compares the bytes before the place up to which it was read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from typing import Final, Self
+
+from attribute.logs.compression import SNIFF_BYTES, sniff, unsupported
+
+__all__ = ["Snapshot"]
+
+_HEAD_BYTES: Final = 4096
+_TAIL_BYTES: Final = 65536
+_BACK_BYTES: Final = 2**20
+_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """
+    A regular file as it lies there now.
+
+    Attributes:
+        path: where.
+        identity: what it is: device, inode and how it begins, and for a compressed one its size and time too.
+        size_bytes: how large.
+        is_plain: whether it only ever grows: it is not compressed.
+        lines_end: where its last whole line ends; its size, for a compressed one.
+    """
+
+    path: str
+    identity: str
+    size_bytes: int
+    is_plain: bool
+    lines_end: int
+
+    @classmethod
+    def of(cls, path: str) -> Self | None:
+        """Look at a file; None where it cannot be told from others, or cannot be looked at."""
+        try:
+            descriptor = os.open(path, _FLAGS)
+        except (OSError, ValueError):
+            return None
+        try:
+            return cls._of_open(path, descriptor)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+
+    @classmethod
+    def _of_open(cls, path: str, descriptor: int) -> Self | None:
+        found = os.fstat(descriptor)
+        head = os.pread(descriptor, _HEAD_BYTES, 0) if stat.S_ISREG(found.st_mode) else b""
+        start = head[:SNIFF_BYTES]
+        if not head or unsupported(start) is not None:
+            return None
+        is_plain = sniff(start) is None
+        first_line, newline, _ = head.partition(b"\n")
+        if is_plain and not newline and len(head) < _HEAD_BYTES:
+            return None  # how it begins is not written yet
+        parts: list[object] = [found.st_dev, found.st_ino, first_line if is_plain else head]
+        if not is_plain:
+            parts += [found.st_size, found.st_mtime_ns]
+        lines_end = _lines_end(descriptor, found.st_size) if is_plain else found.st_size
+        if lines_end is None:
+            return None
+        return cls(
+            path=path,
+            identity=hashlib.sha256(repr(parts).encode()).hexdigest(),
+            size_bytes=found.st_size,
+            is_plain=is_plain,
+            lines_end=lines_end,
+        )
+
+    def ending(self, start: int, end: int) -> str | None:
+        """Return a hash of the last bytes from *start* on and before *end*; None where it has fewer."""
+        at = max(start, end - _TAIL_BYTES)
+        try:
+            descriptor = os.open(self.path, _FLAGS)
+            try:
+                tail = os.pread(descriptor, end - at, at)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            return None
+        return hashlib.sha256(tail).hexdigest() if len(tail) == end - at else None
+
+
+def _lines_end(descriptor: int, size: int) -> int | None:
+    """Return the offset behind the last newline of the last MiB."""
+    at = max(0, size - _BACK_BYTES)
+    newline = os.pread(descriptor, size - at, at).rfind(b"\n")
+    return None if newline < 0 else at + newline + 1
