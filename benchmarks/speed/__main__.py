@@ -10,6 +10,8 @@ busy machine is as hard on one as on the other. Ratios are medians of a run's ti
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,11 +31,14 @@ def measure(size_gb: float, *, runs: int, seed: int, contenders: tuple[Contender
     line_count = max(1, round(size_gb * LINES_PER_GB))
     with tempfile.TemporaryDirectory() as folder:
         logs = Logs.in_folder(Path(folder))
+        os.environ["XDG_CACHE_HOME"] = folder
         _make(logs.clean, line_count, seed, 0.0)
         if any(contender.reads == "broken" for contender in contenders):
             _make(logs.broken, line_count, seed, BROKEN_SHARE)
         if any(contender.reads == "gzip" for contender in contenders):
             logs.compress()
+        if any(contender.reads == "growing" for contender in contenders):
+            shutil.copyfile(logs.clean, logs.growing)
         return side_by_side([contender.prepared(logs) for contender in contenders], runs=runs)
 
 

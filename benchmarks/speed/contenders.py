@@ -8,7 +8,9 @@ as emptying a folder or appending lines, goes into its `before`.
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,16 +29,22 @@ JQ_PROGRAM = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
-    """The same log three times: clean, with broken lines among the others, and compressed."""
+    """The same log four times: clean, with broken lines among the others, compressed, and one that grows."""
 
     clean: Path
     broken: Path
     gzip: Path
+    growing: Path
 
     @classmethod
     def in_folder(cls, folder: Path) -> Logs:
         """Say where they lie; nothing is written."""
-        return cls(clean=folder / "clean.jsonl", broken=folder / "broken.jsonl", gzip=folder / "clean.jsonl.gz")
+        return cls(
+            clean=folder / "clean.jsonl",
+            broken=folder / "broken.jsonl",
+            gzip=folder / "clean.jsonl.gz",
+            growing=folder / "growing.jsonl",
+        )
 
     def compress(self) -> None:
         """Write the compressed one."""
@@ -60,14 +68,14 @@ class Contender:
 
     name: str
     command: Sequence[str]
-    reads: Literal["clean", "broken", "gzip"] = "clean"
+    reads: Literal["clean", "broken", "gzip", "growing"] = "clean"
     environment: Mapping[str, str] = field(default_factory=dict)
     is_there: bool = True
     before: Callable[[Path], None] | None = None
 
     def prepared(self, logs: Logs) -> Prepared:
         """Return the command on one of *logs*."""
-        log: Path = {"clean": logs.clean, "broken": logs.broken, "gzip": logs.gzip}[self.reads]
+        log: Path = getattr(logs, self.reads)
         before = self.before
         return Prepared(
             name=self.name,
@@ -85,7 +93,30 @@ def _peer(name: str, script: str, *, module: str | None = None) -> Contender:
     )
 
 
-OURS = (sys.executable, "-m", "attribute", "--isolated", "-o", "json")
+KEEPING = (sys.executable, "-m", "attribute", "--isolated", "-o", "json")
+OURS = (*KEEPING, "--no-cache")
+NEW_SHARE = 0.01
+
+
+def _run_once(log: Path) -> None:
+    """Let the cache hold the log."""
+    subprocess.run([*KEEPING, str(log)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _grow(log: Path) -> None:
+    """Take the lines of the last time off again, fill the cache, and add 1 % of lines."""
+    marker = log.with_suffix(".size")
+    if not marker.exists():
+        marker.write_text(str(log.stat().st_size), encoding="ascii")
+    size = int(marker.read_text(encoding="ascii"))
+    os.truncate(log, size)
+    _run_once(log)
+    with log.open("rb+") as file:
+        new = file.read(int(size * NEW_SHARE))
+        file.seek(0, os.SEEK_END)
+        file.write(new[: new.rfind(b"\n") + 1])
+
+
 BASE = "DuckDB"
 """The contender that the ratios are to."""
 
@@ -93,6 +124,7 @@ CONTENDERS = (
     _peer("floor", "floor.py"),
     _peer(BASE, "duckdb_counts.py", module="duckdb"),
     Contender(name="attribute", command=OURS),
+    Contender(name="attribute, nothing new", command=KEEPING, before=_run_once),
     Contender(name="attribute, 5 % broken lines", command=OURS, reads="broken"),
     Contender(name="attribute, gzip", command=OURS, reads="gzip"),
     Contender(
@@ -103,5 +135,6 @@ CONTENDERS = (
     _peer("ClickHouse (chdb)", "chdb_counts.py", module="chdb"),
     _peer("polars", "polars_counts.py"),
     _peer("Python and orjson", "python_counts.py"),
+    Contender(name="attribute, 1 % new", command=KEEPING, before=_grow, reads="growing"),
     Contender(name="jq", command=("jq", "-r", JQ_PROGRAM), is_there=shutil.which("jq") is not None),
 )

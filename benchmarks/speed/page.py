@@ -18,7 +18,8 @@ one that is not counted; all contenders run in turn. The machine has 2 cores. Ma
 `attribute FILE -o json` checks every line, gives every incident request its verdict and finds the incidents. DuckDB,
 ClickHouse, plain polars and the Python loop only read the same file and count by minute, function, statuses and class;
 most of them cannot read a log with broken lines. The floor reads the bytes and counts the newlines. *One thread* is
-`attribute` held to one processor.
+`attribute` held to one processor. *Nothing new* and *1 % new* are second runs over what the cache holds; all others of
+`attribute` run with `--no-cache`.
 """
 
 

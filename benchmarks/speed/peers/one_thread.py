@@ -7,4 +7,4 @@ import sys
 
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-os.execv(sys.executable, [sys.executable, "-m", "attribute", "--isolated", "-o", "json", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", "attribute", "--isolated", "--no-cache", "-o", "json", *sys.argv[1:]])
