@@ -93,11 +93,11 @@ def explain(flags: AnalysisFlags, what: str, form: str) -> None:
 def _explain_request(job: Job, request_id: str, form: str, *, known: tuple[str, ...]) -> None:
     from attribute.cli.outputs import write_output
     from attribute.cli.style import style_of
-    from attribute.engines.find import records_of
+    from attribute.engines.choose import records_of
     from attribute.explain import explain_request
     from attribute.reports.explained import request_json, request_text
 
-    records = records_of(request_id, job.options())
+    records = records_of(request_id, job.options(), job.engine)
     if records.is_empty():
         raise NothingToExplainError.no_request(request_id, known)
     explanation = explain_request(records, job.catalogue, job.thresholds)

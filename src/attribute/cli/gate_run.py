@@ -18,7 +18,7 @@ from attribute.cli.outputs import Output
 from attribute.cli.run import Job, prepare, read_logs
 from attribute.cli.style import style_of
 from attribute.engines.analysis import InputAccount, Window
-from attribute.engines.local import analyse
+from attribute.engines.choose import analyse
 from attribute.gate import Baseline, Check, GateSettings, Limit, NoData, State, gate
 from attribute.gate.baseline import build, merge
 from attribute.m1.errors import AttributionError
@@ -142,7 +142,7 @@ def _given_baseline(given: GateFlags, job: Job) -> Baseline | None:
         parts.append(read_baseline(given.baseline))
     if given.baseline_logs:
         options = replace(job.options(), paths=given.baseline_logs, window=Window())
-        parts.append(build(analyse(options).rollup.counts, rules=mark_of(job)))
+        parts.append(build(analyse(options, job.engine).rollup.counts, rules=mark_of(job)))
     if len(parts) < 2:
         return parts[0] if parts else None
     if parts[0].rules != parts[1].rules:

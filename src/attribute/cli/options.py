@@ -46,6 +46,10 @@ class AnalysisFlags:
         oneline: whether the screen is one line.
         exit_zero: whether 3 and 4 become 0.
         fingerprint: whether to hash the input.
+        engine: what reads the logs.
+        engine_address: where its cluster is.
+        engine_options: settings of the cluster as typed, `NAME=VALUE`.
+        engine_timeout_s: how long to wait for a reply of it.
         outputs: the wanted outputs.
     """
 
@@ -71,6 +75,10 @@ class AnalysisFlags:
     oneline: bool = False
     exit_zero: bool = False
     fingerprint: bool = False
+    engine: str | None = None
+    engine_address: str | None = None
+    engine_options: tuple[str, ...] = ()
+    engine_timeout_s: float | None = None
     outputs: tuple[Output, ...] = ()
 
 
@@ -95,6 +103,19 @@ _READING = (
     click.option("--isolated", is_flag=True, help="Read no configuration file."),
     click.option("--fingerprint", is_flag=True, help="Hash the input, to show later what was read."),
     click.option("--no-cache", is_flag=True, help="Read everything anew, and keep nothing of it."),
+    click.option(
+        "--engine", type=click.Choice(["local", "spark", "dask"]), help="What reads the logs; local is this machine."
+    ),
+    click.option("--engine-address", metavar="ADDRESS", help="Where the cluster is: spark://..., sc://..., tcp://..."),
+    click.option(
+        "--engine-option", "engine_options", metavar="NAME=VALUE", multiple=True, help="A setting of it (repeatable)."
+    ),
+    click.option(
+        "--engine-timeout-s",
+        metavar="SECONDS",
+        type=click.FloatRange(0.001, 1e6),
+        help="Fail when no reply of the cluster came for so long; 600.",
+    ),
     click.option("--no-progress", is_flag=True, help="Show no progress on stderr."),
 )
 _OUTPUTS = (

@@ -25,10 +25,11 @@ from attribute.cli.settings import LIMIT_KEYS
 from attribute.cli.streams import stdin_is_fed
 from attribute.cli.style import style_of
 from attribute.engines.analysis import Analysis, AnalysisOptions, Cache, Progress, RejectedAt, Window
-from attribute.engines.local import analyse
+from attribute.engines.choose import Choice, EngineName, analyse
 from attribute.incidents import Incident, group
 from attribute.logs.instants import Resolved, parse_zone, resolve, resolve_window
 from attribute.logs.sources import near_paths
+from attribute.logs.storage import is_url, local_path
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import json_bytes, terminal
 from attribute.reports.model import Result
@@ -89,6 +90,16 @@ class UsageError(AttributionError):
         return cls(f"`{path}` is neither a file nor a folder", hint=hint)
 
     @classmethod
+    def unknown_engine(cls, name: str, origin: str) -> Self:
+        """Return the error of an engine that there is none of."""
+        return cls(f"`engine` is `{name}` ({origin}), expected one of {', '.join(EngineName)}")
+
+    @classmethod
+    def option_without_value(cls, option: str) -> Self:
+        """Return the error of a setting of the cluster that is no pair."""
+        return cls(f"`--engine-option {option}` is no NAME=VALUE", hint="such as spark.executor.memory=4g")
+
+    @classmethod
     def rules_not_readable(cls, path: str, why: str) -> Self:
         """Return the error of a rule file that cannot be read."""
         return cls(f"{path}: the rules cannot be read: {why}")
@@ -108,6 +119,7 @@ class Job:
         window: resolved.
         catalogue: the rules.
         thresholds: the limits.
+        engine: what reads the logs.
     """
 
     flags: AnalysisFlags
@@ -118,6 +130,7 @@ class Job:
     window: Window
     catalogue: Catalogue
     thresholds: Thresholds
+    engine: Choice
 
     def options(
         self,
@@ -165,7 +178,15 @@ def prepare(flags: AnalysisFlags) -> Job:
     config = load(
         file=flags.config,
         isolated=flags.isolated,
-        flags={"rules": flags.rules, "tz": flags.tz, "exclude": flags.exclude},
+        flags={
+            "rules": flags.rules,
+            "tz": flags.tz,
+            "exclude": flags.exclude,
+            "engine": flags.engine,
+            "engine_address": flags.engine_address,
+            "engine_options": flags.engine_options,
+            "engine_timeout_s": flags.engine_timeout_s,
+        },
     )
     zone = parse_zone(config.text("tz") or "UTC")
     clock = datetime.now(UTC)
@@ -174,7 +195,9 @@ def prepare(flags: AnalysisFlags) -> Job:
         raise UsageError.nothing_to_read()
     paths = flags.paths or ("-",)
     for path in paths:
-        if path != "-" and not os.path.lexists(path) and not re.search(r"[*?\[]", path):
+        if path == "-" or is_url(path):
+            continue
+        if not os.path.lexists(local_path(path)) and not re.search(r"[*?\[]", path):
             raise UsageError.no_such_path(path)
     return Job(
         flags=flags,
@@ -185,6 +208,7 @@ def prepare(flags: AnalysisFlags) -> Job:
         window=_window(flags, now, zone),
         catalogue=catalogue_of(config.text("rules")),
         thresholds=_thresholds(config),
+        engine=_engine(config),
     )
 
 
@@ -233,6 +257,25 @@ def catalogue_of(path: str | None) -> Catalogue:
         raise UsageError.rules_not_readable(path, f"byte {error.start:,} is no UTF-8") from error
 
 
+def _engine(config: Config) -> Choice:
+    name = config.text("engine") or ""
+    if name not in set(EngineName):
+        raise UsageError.unknown_engine(name, config.settings["engine"].origin)
+    options: dict[str, str] = {}
+    for option in config.texts("engine_options"):
+        key, equals, value = option.partition("=")
+        if not key or not equals:
+            raise UsageError.option_without_value(option)
+        options[key] = value
+    return Choice(
+        name=EngineName(name),
+        address=config.text("engine_address"),
+        options=options,
+        timeout_s=config.number("engine_timeout_s"),
+        parallel=int(config.number("engine_parallel")),
+    )
+
+
 def _thresholds(config: Config) -> Thresholds:
     default = {key: config.number(key) for key in LIMIT_KEYS}
     return Thresholds(
@@ -245,7 +288,8 @@ def read_logs(job: Job, *, latency_slot: timedelta = SLOT) -> Analysis:
     """Run the engine: progress on stderr, rejected lines to their file."""
     with _rejects(job.flags.rejects) as on_reject, progress_line(wanted=_progress_wanted(job.flags)) as line:
         on_progress = None if line is None else lambda progress: line.update(progress, time.monotonic())
-        return analyse(job.options(latency_slot=latency_slot, on_reject=on_reject, on_progress=on_progress))
+        options = job.options(latency_slot=latency_slot, on_reject=on_reject, on_progress=on_progress)
+        return analyse(options, job.engine)
 
 
 def _progress_wanted(flags: AnalysisFlags) -> bool:

@@ -95,6 +95,29 @@ SETTINGS: Final[Mapping[str, Known]] = MappingProxyType(
                 name="tz", kind="text", default="UTC", meaning="Zone of printed times and of times on the command line."
             ),
             Known(name="exclude", kind="texts", default=(), meaning="Globs of files and folders to leave out."),
+            Known(name="engine", kind="text", default="local", meaning="What reads the logs: local, spark or dask."),
+            Known(
+                name="engine_address",
+                kind="text",
+                default=None,
+                meaning="Where the cluster is; none: what its client takes for granted.",
+            ),
+            Known(name="engine_options", kind="texts", default=(), meaning="Settings of the cluster, as NAME=VALUE."),
+            Known(
+                name="engine_timeout_s",
+                kind="number",
+                default=600.0,
+                low=0.001,
+                high=1e6,
+                meaning="After so many seconds without a reply of the cluster the run fails.",
+            ),
+            Known(
+                name="engine_parallel",
+                kind="number",
+                default=0,
+                high=1e6,
+                meaning="How many splits are under way on the cluster at once; 0: the engine decides.",
+            ),
         )
     }
 )

@@ -18,9 +18,10 @@ from attribute.engines.settle import matches, of_matching_functions, settle
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome
+from attribute.logs.exact import cap_names
 from attribute.logs.lines import Decoded, decode_chunk
 from attribute.logs.scanning import CalmTerms
-from attribute.logs.sources import Source, discover
+from attribute.logs.sources import Skipped, Source, discover
 from attribute.rollup import Rollup, merge
 from attribute.rules.compile import CompiledRules, compile_rules
 
@@ -44,8 +45,14 @@ def analyse(options: AnalysisOptions) -> Analysis:
     """
     compiled = compile_rules(options.catalogue, options.thresholds)
     discovery = discover(options.paths, exclude=options.exclude)
-    gathering = _Gathering(options=options, compiled=compiled, sources=discovery.sources)
+    gathering = Gathering(options=options, compiled=compiled, sources=discovery.sources)
     gathering.read()
+    return conclude(gathering, discovery.skipped)
+
+
+def conclude(gathering: Gathering, passed_over: Sequence[Skipped]) -> Analysis:
+    """Come from what was gathered to the answer, wherever it was gathered."""
+    options = gathering.options
     settled = settle(
         loud=gathering.loud,
         quiet=gathering.quiet,
@@ -53,12 +60,12 @@ def analyse(options: AnalysisOptions) -> Analysis:
         ended=gathering.ended.rollups,
         unended=gathering.unended.rollups,
         ending_functions=frozenset(gathering.ending_functions),
-        compiled=compiled,
+        compiled=gathering.compiled,
         window=options.window,
         memory_bytes=options.memory_bytes,
         latency_slot=options.latency_slot,
     )
-    skipped = tuple(FileNote(file=note.name, reason=note.reason) for note in discovery.skipped)
+    skipped = tuple(FileNote(file=note.name, reason=note.reason) for note in passed_over)
     account = gathering.account(duplicates=settled.duplicates, skipped=skipped)
     verdicts = settled.verdicts.lazy()
     if options.functions:
@@ -74,7 +81,7 @@ def analyse(options: AnalysisOptions) -> Analysis:
     )
 
 
-class _Counted:
+class Counted:
     """Rollups to be added up, merged now and then so that their memory stays within a few times that of the sum."""
 
     def __init__(self) -> None:
@@ -116,7 +123,7 @@ class _Range:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Gathering:
+class Gathering:
     """All that is gathered while the sources are read, and the way back to a chunk already read."""
 
     options: AnalysisOptions
@@ -124,8 +131,8 @@ class _Gathering:
     sources: Sequence[Source]
     calm: CalmTerms = field(init=False)
     tally: Tally = field(default_factory=Tally.zero)
-    ended: _Counted = field(default_factory=_Counted)
-    unended: _Counted = field(default_factory=_Counted)
+    ended: Counted = field(default_factory=Counted)
+    unended: Counted = field(default_factory=Counted)
     ending_functions: set[str] = field(default_factory=set)
     loud: Spill = field(init=False)
     quiet: Spill = field(init=False)
@@ -274,7 +281,7 @@ class _Gathering:
     def account(self, *, duplicates: int, skipped: tuple[FileNote, ...]) -> InputAccount:
         """Say where every line went."""
         tally = self.tally
-        names = sorted(tally.unknown_fields.items(), key=lambda item: (-item[1], item[0]))
+        names = sorted(cap_names(tally.unknown_fields).items(), key=lambda item: (-item[1], item[0]))
         reasons = sorted(tally.rejected_by_reason.items())
         return InputAccount(
             files=len(self.sources),

@@ -10,10 +10,23 @@ from attribute.logs.compression import SNIFF_BYTES, Limits, expand, sniff, unsup
 from attribute.logs.cutting import CHUNK_BYTES, Chunk, whole_lines
 from attribute.logs.raw import Fault, Meter, PlainFile, Problem, StandardInput
 from attribute.logs.sources import Source
+from attribute.logs.storage import RemoteFile, is_url, open_remote
 
-__all__ = ["CHUNK_BYTES", "Chunk", "ChunkReader", "Limits", "Problem", "SourceOutcome", "whole_lines"]
+__all__ = [
+    "CHUNK_BYTES",
+    "Chunk",
+    "ChunkReader",
+    "Limits",
+    "Problem",
+    "SourceOutcome",
+    "is_plain",
+    "read_through",
+    "whole_lines",
+]
 
 _SCAN_BYTES: Final = 256 * 1024
+
+_Raw = PlainFile | RemoteFile | StandardInput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,18 +151,18 @@ class ChunkReader:
         finally:
             raw.close()
 
-    def _text(self, raw: PlainFile | StandardInput) -> Iterator[bytes]:
+    def _text(self, raw: _Raw) -> Iterator[bytes]:
         head = raw.read_at(0, SNIFF_BYTES)
         if (name := unsupported(head)) is not None:
             raise Fault(Problem.UNSUPPORTED, name)
         compression = sniff(head)
         start, end = self._range
-        if (start, end) != (0, None) and (compression is not None or not isinstance(raw, PlainFile)):
+        if (start, end) != (0, None) and (compression is not None or isinstance(raw, StandardInput)):
             raise ValueError("a range can be read of a plain file only")
         if compression is not None:
             self._meter = Meter(raw, fingerprint=self._fingerprint)
             return expand(self._meter, compression, self._limits)
-        if not isinstance(raw, PlainFile):
+        if isinstance(raw, StandardInput):
             self._meter = Meter(raw, fingerprint=self._fingerprint)
             return _stream_blocks(self._meter, self._chunk_bytes)
         first = _line_start(raw, start)
@@ -157,7 +170,7 @@ class ChunkReader:
         last = raw.size_bytes if end is None else _line_start(raw, end)
         return self._file_blocks(raw, self._meter, first, last)
 
-    def _file_blocks(self, raw: PlainFile, meter: Meter, at: int, end: int) -> Iterator[bytes]:
+    def _file_blocks(self, raw: PlainFile | RemoteFile, meter: Meter, at: int, end: int) -> Iterator[bytes]:
         """Yield blocks that end where a line ends, if lines are no longer than they may be: none is copied later."""
         line_bytes = self._limits.line_bytes
         while at < end:
@@ -177,13 +190,56 @@ class ChunkReader:
             at += len(block)
             yield block
 
-    def _notice_replacement(self, raw: PlainFile | StandardInput) -> None:
+    def _notice_replacement(self, raw: _Raw) -> None:
         known = (self._source.device, self._source.inode)
         if isinstance(raw, PlainFile) and self._source.path is not None and known not in {(0, 0), raw.identity}:
             raise Fault(Problem.REPLACED)
 
 
-def _open(source: Source) -> PlainFile | StandardInput:
+def is_plain(source: Source) -> bool:
+    """Whether ranges of *source* may be read: it is not compressed, as far as can be seen from here."""
+    if source.path is None:
+        return False
+    try:
+        raw = _open(source)
+    except Fault:
+        return False
+    try:
+        head = raw.read_at(0, SNIFF_BYTES)
+    except Fault:
+        return False
+    finally:
+        raw.close()
+    return sniff(head) is None and unsupported(head) is None
+
+
+def read_through(source: Source) -> SourceOutcome:
+    """Read all of a file as it lies there, for its hash; of its lines nothing is said."""
+    problem: Fault | None = None
+    meter: Meter | None = None
+    try:
+        raw = _open(source)
+        meter = Meter(raw, fingerprint=True)
+        try:
+            while meter.read_at(meter.position, CHUNK_BYTES):
+                pass
+        finally:
+            raw.close()
+    except Fault as fault:
+        problem = fault
+    return SourceOutcome(
+        bytes_read=0 if meter is None else meter.bytes_read,
+        text_bytes=0,
+        lines=0,
+        problem=None if problem is None else problem.problem,
+        detail=None if problem is None else problem.detail,
+        sha256=None if meter is None else meter.sha256,
+    )
+
+
+def _open(source: Source) -> _Raw:
+    if source.path is not None and is_url(source.path):
+        return open_remote(source)
     if source.path is not None:
         return PlainFile.open(source.path)
     assert source.stream is not None
@@ -197,7 +253,7 @@ def _stream_blocks(meter: Meter, chunk_bytes: int) -> Iterator[bytes]:
         yield block
 
 
-def _line_start(raw: PlainFile, offset: int) -> int:
+def _line_start(raw: PlainFile | RemoteFile, offset: int) -> int:
     """Return the first offset, at or after *offset*, at which a line starts; the size if there is none."""
     if offset <= 0:
         return 0

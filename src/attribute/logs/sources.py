@@ -14,6 +14,8 @@ from typing import Final
 
 from attribute.logs.names import is_excluded, is_log, is_pattern, listed, matches, shown
 from attribute.logs.raw import StandardInput
+from attribute.logs.remote_search import search
+from attribute.logs.storage import Entry, is_url, local_path
 from attribute.m1.errors import AttributionError
 
 __all__ = ["Discovery", "SkipReason", "Skipped", "Source", "SourceError", "discover", "near_paths"]
@@ -66,11 +68,13 @@ class Source:
     One file to read, or standard input.
 
     Attributes:
-        path: what to open; None for standard input. May hold surrogate escapes: never print it.
+        path: what to open, a path or a URL of a store; None for standard input. May hold surrogate escapes: never
+            print it.
         name: what to print; every character is printable, whatever bytes the path has.
         size_bytes: size when it was found; 0 for standard input.
         device: device and inode tell one file from another; both 0 where unknown.
         inode: see *device*.
+        stamp: of an object in a store, what tells it from one of the same name that is written later.
         stream: standard input itself, where *path* is None.
     """
 
@@ -79,6 +83,7 @@ class Source:
     size_bytes: int = 0
     device: int = 0
     inode: int = 0
+    stamp: str = ""
     stream: StandardInput | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -90,6 +95,10 @@ class Source:
     @classmethod
     def _found(cls, path: str, found: os.stat_result) -> Source:
         return cls(path=path, name=shown(path), size_bytes=found.st_size, device=found.st_dev, inode=found.st_ino)
+
+    @classmethod
+    def _object(cls, url: str, entry: Entry) -> Source:
+        return cls(path=url, name=shown(url), size_bytes=entry.size_bytes, stamp=entry.stamp)
 
     @classmethod
     def standard_input(cls, descriptor: int = 0) -> Source:
@@ -135,29 +144,34 @@ def discover(paths: Sequence[str], *, exclude: Sequence[str] = (), stdin: int = 
 
     A file that is named, by itself or by a pattern, is read whatever it is called. A folder is searched at any depth
     for ``*.json``, ``*.jsonl``, ``*.ndjson`` and ``*.log``, plain or with ``.gz``, ``.zst``, ``.bz2`` or ``.xz``.
-    The order of *paths* makes no difference.
+    The order of *paths* makes no difference. A URL of a store (``s3://``, ``gs://``, ``abfs://``, ``hdfs://``) is taken
+    as a path is, with the same rules; a store has no links.
 
     Args:
-        paths: files, folders, glob patterns, ``-`` for standard input.
+        paths: files, folders, glob patterns, URLs, ``-`` for standard input.
         exclude: patterns of what to keep out: with a slash held against the whole path as shown, without against
             the name of each file and folder. A folder that is kept out is not searched.
         stdin: descriptor of standard input.
 
     Raises:
         SourceError: a path does not exist, or a pattern matches nothing.
+        StorageError: the same of a URL, or its store cannot be asked.
     """
-    search = _Search(exclude)
+    found = _Search(exclude)
     for path in paths:
-        if path not in _STANDARD_INPUT:
-            search.add(path)
+        if is_url(path):
+            found.add_url(path)
+        elif path not in _STANDARD_INPUT:
+            found.add(local_path(path))
     streams = (Source.standard_input(stdin),) if any(path in _STANDARD_INPUT for path in paths) else ()
-    return search.result(streams)
+    return found.result(streams)
 
 
 class _Search:
     def __init__(self, exclude: Sequence[str]) -> None:
         self._exclude = tuple(exclude)
         self._found: dict[str, os.stat_result] = {}
+        self._objects: dict[str, Entry] = {}
         self._skipped: dict[str, SkipReason] = {}
         self._excluded: dict[str, str] = {}  # of each path, the one on the command line that led to it
         self._other_names: dict[str, str] = {}
@@ -176,6 +190,14 @@ class _Search:
                 self._add_named(_tidy(match))
         else:
             raise SourceError.missing(path)
+
+    def add_url(self, url: str) -> None:
+        """Take in one URL of the command line."""
+        found = search(url, exclude=self._exclude)
+        self._objects |= found.objects
+        self._skipped |= dict.fromkeys(found.hidden, SkipReason.HIDDEN)
+        self._excluded |= found.excluded
+        self._other_names |= found.other_names
 
     def _add_named(self, path: str) -> None:
         self._root = path
@@ -256,7 +278,10 @@ class _Search:
         """Sort, and keep each file once, under its first name."""
         sources: list[Source] = []
         seen: set[tuple[int, int]] = set()
-        for path in sorted(self._found, key=os.fsencode):
+        for path in sorted((*self._found, *self._objects), key=os.fsencode):
+            if path in self._objects:
+                sources.append(Source._object(path, self._objects[path]))  # noqa: SLF001 - the class lives in this module
+                continue
             found = self._found[path]
             identity = (found.st_dev, found.st_ino)
             if identity in seen:
@@ -264,11 +289,12 @@ class _Search:
                 continue
             seen.add(identity)
             sources.append(Source._found(path, found))  # noqa: SLF001 - the class lives in this module
-        other_names = {path: root for path, root in self._other_names.items() if path not in self._found}
+        read = self._found.keys() | self._objects.keys()
+        other_names = {path: root for path, root in self._other_names.items() if path not in read}
         skipped = [
             Skipped(name=shown(path), reason=reason)
             for path, reason in self._skipped.items()
-            if path not in self._found or reason is SkipReason.DUPLICATE  # named by itself, it is read after all
+            if path not in read or reason is SkipReason.DUPLICATE  # named by itself, it is read after all
         ]
         skipped += _counted(other_names, "file not named like a log", "files not named like logs")
         skipped += _counted(self._excluded, "file or folder excluded", "files or folders excluded")
