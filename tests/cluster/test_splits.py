@@ -112,7 +112,7 @@ def test_splits_generated_logs_equal_local(tmp_path: Path, seed: int) -> None:
 
 
 def test_split_bytes_are_cut_only_where_a_file_is_plain_and_big(tmp_path: Path) -> None:
-    """A compressed file is one split, however large; ranges partition a plain one, and its hash is a task of its own."""
+    """A compressed file is one split, however large; ranges partition a plain one, and its hash is one more task."""
     write(tmp_path, 1)
     splits = plan(discover([str(tmp_path)]).sources, split_bytes=10_000, fingerprint=True)
     assert {split.source.name.rsplit(".", 1)[1] for split in splits if not split.is_whole} == {"log"}

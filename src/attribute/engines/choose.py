@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -71,14 +71,10 @@ def records_of(request_id: str, options: AnalysisOptions, choice: Choice) -> pl.
         return cluster.records_of(request_id, options, runner)
 
 
-@contextlib.contextmanager
-def _runner(choice: Choice) -> Iterator[cluster.Runner]:
-    if choice.name is EngineName.DASK:
-        from attribute.engines.dask import connected  # noqa: PLC0415 - the same
-    else:
-        from attribute.engines.spark import connected  # noqa: PLC0415 - the same
+def _runner(choice: Choice) -> contextlib.AbstractContextManager[cluster.Runner]:
+    from attribute.engines import dask, spark  # noqa: PLC0415 - the same
 
-    with connected(
+    connected = dask.connected if choice.name is EngineName.DASK else spark.connected
+    return connected(
         address=choice.address, options=choice.options, timeout_s=choice.timeout_s, parallel=choice.parallel
-    ) as runner:
-        yield runner
+    )

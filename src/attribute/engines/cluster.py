@@ -179,9 +179,7 @@ def records_of(
 class _Job:
     """The splits of some sources, and the way to their replies."""
 
-    def __init__(
-        self, options: AnalysisOptions, sources: Sequence[Source], runner: Runner, split_bytes: int
-    ) -> None:
+    def __init__(self, options: AnalysisOptions, sources: Sequence[Source], runner: Runner, split_bytes: int) -> None:
         if any(source.path is None for source in sources):
             raise ClusterError.standard_input()
         self.splits = plan(
@@ -300,9 +298,7 @@ class _ClusterGathering(Gathering):
             if split.start == 0 and not split.only_hash:
                 self._lines_before = 0
             for line, reason, detail in self._rejects.pop(number).iter_rows():
-                place = RejectedAt(
-                    file=split.source.name, line=self._lines_before + line, reason=reason, detail=detail
-                )
+                place = RejectedAt(file=split.source.name, line=self._lines_before + line, reason=reason, detail=detail)
                 if len(self.sample_rejects) < SAMPLE_REJECTS:
                     self.sample_rejects.append(place)
                 if self.options.on_reject is not None:

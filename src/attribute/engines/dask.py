@@ -133,7 +133,9 @@ class DaskRunner:
         try:
             reply = future.result(timeout=self.timeout_s)
         except KilledWorker as error:
-            raise TaskFailedError(number, "every worker that took it died, which is mostly for lack of memory") from error
+            raise TaskFailedError(
+                number, "every worker that took it died, which is mostly for lack of memory"
+            ) from error
         except Exception as error:  # whatever the kernel raised over there is raised here
             raise TaskFailedError(number, _gist(error)) from error
         assert isinstance(reply, bytes)

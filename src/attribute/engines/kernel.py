@@ -108,7 +108,9 @@ def run(common: bytes, task: bytes) -> bytes:
     said, _, body = common.partition(b"\n")
     theirs, ours = orjson.loads(said), versions()
     if theirs != ours:
-        differing = [f"{name} {ours[name]} (asked by {theirs.get(name)})" for name in ours if theirs.get(name) != ours[name]]
+        differing = [
+            f"{name} {ours[name]} (asked by {theirs.get(name)})" for name in ours if theirs.get(name) != ours[name]
+        ]
         return pack(_reply(int(number), refusal=f"a worker runs {', '.join(differing)}"))
     # Both parcels were made by the driver, which could make this process run anything in any case.
     asked: Common = pickle.loads(zlib.decompress(body))  # noqa: S301
@@ -179,9 +181,7 @@ class _Kernel:
 
     def _digest(self, chunk: Chunk, compiled: CompiledRules) -> None:
         decoded = self._decoded(chunk)
-        partial = digest(
-            decoded, compiled=compiled, window=self.common.window, latency_slot=self.common.latency_slot
-        )
+        partial = digest(decoded, compiled=compiled, window=self.common.window, latency_slot=self.common.latency_slot)
         ended, unended = ((merge(rollups),) for rollups in (partial.ended, partial.unended))
         self.partials.append(replace(partial, ended=ended, unended=unended))
         limit = self.common.rejects
@@ -206,4 +206,3 @@ class _Kernel:
 
     def _told(self) -> pl.DataFrame:
         return pl.DataFrame(self.rejects, schema=REJECTS, orient="row")
-

@@ -76,9 +76,7 @@ def plan(sources: Sequence[Source], *, split_bytes: int = SPLIT_BYTES, fingerpri
         for start in starts:
             end = start + split_bytes
             last = end >= source.size_bytes
-            splits.append(
-                Split(number=len(splits), file=file, source=source, start=start, end=None if last else end)
-            )
+            splits.append(Split(number=len(splits), file=file, source=source, start=start, end=None if last else end))
         if fingerprint:
             splits.append(Split(number=len(splits), file=file, source=source, only_hash=True))
     return tuple(splits)

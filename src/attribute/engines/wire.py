@@ -175,7 +175,10 @@ def _tally(document: Mapping[str, Any]) -> Tally:
     values = dict(document)
     for name in _INSTANTS:
         values[name] = None if values[name] is None else _EPOCH + values[name] * _MICROSECOND
-    return Tally(**{name: Counter(value) if isinstance(value, dict) else value for name, value in values.items()})
+    counted: dict[str, Any] = {
+        name: Counter(value) if isinstance(value, dict) else value for name, value in values.items()
+    }
+    return Tally(**counted)
 
 
 def _outcome_document(outcome: SourceOutcome) -> dict[str, Any]:

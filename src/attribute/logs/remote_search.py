@@ -92,7 +92,7 @@ class _Look:
                 self.take_below(entry, depth, base="/".join(parts[:depth]))
 
     def take_below(self, entry: Entry, depth: int, *, base: str) -> None:
-        """Take an object below the folder *base*, which is *depth* deep, if its name is a log's and nothing hides it."""
+        """Take an object below the folder *base*, *depth* deep, if its name is a log's and nothing hides it."""
         if entry.key.endswith("/") or (entry.key == base and not entry.size_bytes):
             return  # a marker that some tools leave for a folder
         self.matched = True

@@ -24,7 +24,17 @@ from attribute.m1.errors import AttributionError
 if TYPE_CHECKING:
     from attribute.logs.sources import Source
 
-__all__ = ["Entry", "RemoteFile", "StorageError", "Store", "is_url", "local_path", "open_remote", "split_url", "store_of"]
+__all__ = [
+    "Entry",
+    "RemoteFile",
+    "StorageError",
+    "Store",
+    "is_url",
+    "local_path",
+    "open_remote",
+    "split_url",
+    "store_of",
+]
 
 _URL: Final = re.compile(r"(s3a?|gs|abfss?|hdfs)://([^/]+)(?:/(.*))?", re.DOTALL)
 _PART_BYTES: Final = 8 * 2**20
@@ -57,7 +67,9 @@ class StorageError(AttributionError):
     @classmethod
     def no_bucket(cls, url: str) -> Self:
         """Word a bucket or container that is not there."""
-        return cls(f"`{shown(url)}`: there is no such bucket", hint="spelling, region (`AWS_REGION`) and account decide")
+        return cls(
+            f"`{shown(url)}`: there is no such bucket", hint="spelling, region (`AWS_REGION`) and account decide"
+        )
 
     @classmethod
     def missing(cls, url: str, near: list[str]) -> Self:
@@ -192,7 +204,7 @@ class _ObjectStore:
         if any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS):
             client["allow_http"] = True  # an endpoint without TLS is only ever somebody's own word
         with self._worded(root):
-            self._store = store.from_url(root, retry_config=retry, client_options=client, **more)  # type: ignore[arg-type]  # typed dictionaries, made as declared
+            self._store = store.from_url(root, retry_config=retry, client_options=client, **more)
 
     def look(self, key: str) -> Entry | None:
         """See `Store`."""
@@ -218,7 +230,7 @@ class _ObjectStore:
         if entry.stamp:
             options["if_match"] = entry.stamp
         try:
-            return bytes(self._obstore.get(self._store, entry.key, options=options).bytes())  # type: ignore[arg-type]  # a typed dictionary, made as declared
+            return bytes(self._obstore.get(self._store, entry.key, options=options).bytes())
         except FileNotFoundError:
             raise Fault(Problem.VANISHED) from None
         except errors.PreconditionError:
@@ -243,7 +255,11 @@ class _ObjectStore:
             raise StorageError.no_credentials(url) from None
         except (errors.BaseError, ValueError) as error:
             text = str(error)
-            if re.search(r"(?i)credential|/latest/(api|meta-data)|metadata\.google|oauth|identity|Error getting token", text):
+            if "NoSuchBucket" in text:
+                raise StorageError.no_bucket(self._root) from None
+            if re.search(
+                r"(?i)credential|/latest/(api|meta-data)|metadata\.google|oauth|identity|Error getting token", text
+            ):
                 raise StorageError.no_credentials(url) from None
             raise StorageError.unreachable(url, _first_line(error)) from None
 
