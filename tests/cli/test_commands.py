@@ -20,7 +20,7 @@ from attribute.cli.main import run
 from tests.cli.conftest import CommandLine, process, record
 from tests.reports.hostile import acts
 
-HEAVY = ("polars", "jinja2", "rich", "starlette")
+HEAVY = ("polars", "jinja2", "rich", "starlette", "pyspark", "distributed", "obstore", "pyarrow")
 
 
 @pytest.mark.parametrize(

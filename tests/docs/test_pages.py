@@ -71,8 +71,11 @@ def test_code_names_only_pages_that_are_there() -> None:
 def test_dependencies_page_names_what_is_required_and_nothing_else() -> None:
     """The page of reasons and the list that pip reads are one list."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    at_run_time, extra = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").split("## Extra")
-    for part, wanted in ((at_run_time, project["dependencies"]), (extra, project["optional-dependencies"]["ingest"])):
+    extras = dict(project["optional-dependencies"])
+    ingest = extras.pop("ingest")
+    at_run_time, service, others = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").split("## Extra")
+    rest = [name for names in extras.values() for name in names]
+    for part, wanted in ((at_run_time, project["dependencies"]), (service, ingest), (others, rest)):
         rows = re.findall(r"^\| ([\w., -]+) \|", part.split("## Tests")[0], re.MULTILINE)
         named = {name for row in rows for name in row.split(", ") if name not in {"package", "---"}}
         assert named == {re.split(r"[\[>=;]", name)[0].strip() for name in wanted}
