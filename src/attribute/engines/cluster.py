@@ -15,8 +15,8 @@ from typing import Protocol, Self
 import polars as pl
 
 from attribute.engines.analysis import Analysis, AnalysisOptions, Progress, RejectedAt
-from attribute.engines.kernel import Common, Task, common_bytes, task_bytes
 from attribute.engines.kept import SAMPLE_REJECTS
+from attribute.engines.kernel import Common, Task, common_bytes, task_bytes
 from attribute.engines.local import Gathering, conclude
 from attribute.engines.partial import hash_of
 from attribute.engines.splits import SPLIT_BYTES, Split, plan
