@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, Entry]] = {
         "attribute.cli.analyze:analyze", "Say whose failures the logs show (runs when no command is named)."
     ),
     "explain": Entry("attribute.cli.explain:explain", "Say why a request, a class or an incident is what it is."),
+    "watch": Entry("attribute.cli.watch:watch", "Follow logs: draw the answer anew when they grow."),
     "report": Entry("attribute.cli.report:report", "Write the report of an incident, or of a week."),
     "escalate": Entry("attribute.cli.escalate:escalate", "Make the package for the vendor's support."),
     "rules": Entry("attribute.cli.rules:rules", "List, show and check rules; see what a change of them would do."),

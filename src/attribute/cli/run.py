@@ -42,6 +42,7 @@ from attribute.rules.thresholds import Limits, Thresholds
 __all__ = [
     "Job",
     "analyse_and_build",
+    "build",
     "catalogue_of",
     "exit_code_of",
     "find_incidents",
@@ -320,7 +321,11 @@ def analyse_and_build(flags: AnalysisFlags) -> Result:
     """
     job = prepare(flags)
     draws_latency = any(output.format not in WHOLE_LATENCY_FORMATS for output in flags.outputs)
-    analysis = read_logs(job, latency_slot=SLOT if draws_latency else timedelta(days=1))
+    return build(job, read_logs(job, latency_slot=SLOT if draws_latency else timedelta(days=1)))
+
+
+def build(job: Job, analysis: Analysis) -> Result:
+    """Build the view model of what was read."""
     return build_result(
         analysis,
         catalogue=job.catalogue,
