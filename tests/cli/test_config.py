@@ -88,6 +88,11 @@ def test_load_flag_over_environment_over_file_over_default(tmp_path: Path) -> No
         "rules": (str(tmp_path / "ours.toml"), f"file: {path}"),
         "tz": ("Europe/Paris", "environment: ATTRIBUTE_TZ"),
         "exclude": (("x",), "flag: --exclude"),
+        "engine": ("local", "default"),
+        "engine_address": (None, "default"),
+        "engine_options": ((), "default"),
+        "engine_timeout_s": (600.0, "default"),
+        "engine_parallel": (0.0, "default"),
     }
 
 

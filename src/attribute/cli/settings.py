@@ -114,7 +114,7 @@ SETTINGS: Final[Mapping[str, Known]] = MappingProxyType(
             Known(
                 name="engine_parallel",
                 kind="number",
-                default=0,
+                default=0.0,
                 high=1e6,
                 meaning="How many splits are under way on the cluster at once; 0: the engine decides.",
             ),
