@@ -224,22 +224,22 @@ def test_damaged_entry_is_ignored_and_made_anew(logs: Path, damage: Callable[[by
     """Whatever lies in the folder of the cache, the answer is right."""
     cache = cache_in(logs)
     analyse(options_for(logs, cache))
-    entries = list((logs / "cache").iterdir())
-    assert len(entries) == 1
-    sound = entries[0].read_bytes()
-    entries[0].write_bytes(damage(sound))
-    assert_same(logs, cache)
-    assert entries[0].read_bytes() == sound
+    entries = {path: path.read_bytes() for path in (logs / "cache").iterdir()}
+    assert len(entries) == 2
+    for path, sound in entries.items():
+        path.write_bytes(damage(sound))
+        assert_same(logs, cache)
+        assert path.read_bytes() == sound
 
 
 def test_sound_bytes_that_are_no_entry_of_ours_are_ignored(logs: Path) -> None:
     """A hash that fits is no promise about what is inside."""
     cache = cache_in(logs)
     analyse(options_for(logs, cache))
-    (entry,) = (logs / "cache").iterdir()
-    for payload in (b"", b"{}", b"\x02\0\0\0\0\0\0\0{}", b"\xff" * 40):
-        cache.store.put(entry.name.removesuffix(".kept"), payload)
-        assert_same(logs, cache)
+    for entry in list((logs / "cache").iterdir()):
+        for payload in (b"", b"{}", b"\x02\0\0\0\0\0\0\0{}", b"\xff" * 40):
+            cache.store.put(entry.name.removesuffix(".kept"), payload)
+            assert_same(logs, cache)
 
 
 def test_cache_that_cannot_be_written_costs_time_and_nothing_else(logs: Path) -> None:
@@ -270,7 +270,26 @@ def test_many_small_additions_are_kept_in_one_entry(logs: Path) -> None:
         with (logs / "logs" / "a.jsonl").open("ab") as file:
             file.write(log_of(1000 * number + 1000, 20))
         assert_same(logs, cache)
-    assert len(cache.store.entries()) == 1
+    assert len(cache.store.entries()) == 2  # the range, and the answer
+
+
+def test_answer_over_nothing_new_is_not_settled_again(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all is known, no request is put together again; with other limits or rules it is."""
+    cache = cache_in(logs)
+    first = told(analyse(options_for(logs, cache)))
+
+    def unwanted(**_: object) -> None:
+        raise RuntimeError("settled again")
+
+    other = Thresholds(default=Limits(upstream_low_share=0.1))
+    monkeypatch.setattr(local, "settle", unwanted)
+    assert told(analyse(options_for(logs, cache))) == first
+    with pytest.raises(RuntimeError, match="settled again"):
+        analyse(options_for(logs, cache, thresholds=other))
+    with (logs / "logs" / "a.jsonl").open("ab") as file:
+        file.write(log_of(500, 1))
+    with pytest.raises(RuntimeError, match="settled again"):
+        analyse(options_for(logs, cache))
 
 
 def test_rejected_lines_keep_their_places_over_runs(logs: Path) -> None:

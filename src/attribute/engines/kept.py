@@ -8,26 +8,24 @@ others. Other rules give other verdicts from the same entry; another limit of wh
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
-import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, Final
 
-import orjson
 import polars as pl
 
 from attribute.cache.identity import Snapshot
 from attribute.cache.store import Store
 from attribute.engines.analysis import AnalysisOptions
+from attribute.engines.packing import UNREADABLE, pack, unpack
 from attribute.engines.partial import QUIET, Tally
 from attribute.frames import COUNTS, LATENCY, RECORDS
 from attribute.rollup import EPOCH, Rollup, merge
 
-__all__ = ["GROWS_BELOW", "PLACED", "SAMPLE_REJECTS", "Keeper", "Kept"]
+__all__ = ["GROWS_BELOW", "PLACED", "SAMPLE_REJECTS", "Keeper", "Kept", "context_of"]
 
 PLACED: Final = pl.Schema({**QUIET, "piece": pl.UInt32()})
 """Quiet records with the number of the piece (chunk or split) they lie in."""
@@ -42,16 +40,8 @@ SEGMENT_BYTES: Final = 2**30
 """A file is kept in ranges of about so many bytes, so that no entry grows with the file."""
 
 _FORMAT: Final = "1"
-_LENGTH: Final = struct.Struct("<Q")
 _INSTANTS: Final = ("first_at", "last_at")
-_FRAMES: Final[tuple[tuple[str, pl.Schema], ...]] = (
-    ("ended counts", COUNTS),
-    ("ended latency", LATENCY),
-    ("unended counts", COUNTS),
-    ("unended latency", LATENCY),
-    ("loud", RECORDS),
-    ("quiet", PLACED),
-)
+_FRAMES: Final = (COUNTS, LATENCY, COUNTS, LATENCY, RECORDS, PLACED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,16 +110,13 @@ class Kept:
         frames = (
             self.ended.counts, self.ended.latency, self.unended.counts, self.unended.latency, self.loud, self.quiet,
         )  # fmt: skip
-        parts = [orjson.dumps(head), *map(_bytes_of, frames)]
-        return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+        return pack(head, frames)
 
     @classmethod
     def unpacked(cls, data: bytes) -> Kept | None:
         """Return what *data* holds, or None where it is of another form."""
         try:
-            head, *parts = _parts(data)
-            document = orjson.loads(head)
-            frames = [_frame_of(part, schema) for part, (_, schema) in zip(parts, _FRAMES, strict=True)]
+            document, frames = unpack(data, _FRAMES)
             return cls(
                 start=document["start"],
                 end=document["end"],
@@ -143,30 +130,8 @@ class Kept:
                 places=tuple((start, end, number) for start, end, number in document["places"]),
                 rejects=tuple((line, reason, detail) for line, reason, detail in document["rejects"]),
             )
-        except (ValueError, KeyError, TypeError, OSError, struct.error, pl.exceptions.PolarsError):
+        except UNREADABLE:
             return None
-
-
-def _bytes_of(frame: pl.DataFrame) -> bytes:
-    sink = io.BytesIO()
-    frame.write_ipc_stream(sink, compression="uncompressed")
-    return sink.getvalue()
-
-
-def _frame_of(data: bytes, schema: pl.Schema) -> pl.DataFrame:
-    frame = pl.read_ipc_stream(io.BytesIO(data))
-    if frame.schema != schema:
-        raise ValueError("a frame of other columns")
-    return frame
-
-
-def _parts(data: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(data):
-        (size,) = _LENGTH.unpack_from(data, at)
-        at += _LENGTH.size
-        yield data[at : at + size]
-        at += size
 
 
 def _tally(document: dict[str, Any]) -> Tally:
@@ -191,7 +156,7 @@ class Keeper:
     def __init__(self, snapshot: Snapshot, store: Store, options: AnalysisOptions) -> None:
         self._snapshot = snapshot
         self._store = store
-        self._context = _context(options)
+        self._context = context_of(options)
 
     @classmethod
     def of(cls, path: str | None, size_bytes: int | None, options: AnalysisOptions) -> Keeper | None:
@@ -230,6 +195,11 @@ class Keeper:
         """Where what can be kept ends."""
         return self._snapshot.lines_end
 
+    def known(self, end: int) -> tuple[str, str] | None:
+        """Return what the file is, and what it is up to *end*; None where that cannot be told."""
+        ending = self.ending(0, end)
+        return None if ending is None else (self._snapshot.identity, f"{end} {ending}")
+
     @property
     def is_plain(self) -> bool:
         """Whether ranges of the file can be read."""
@@ -248,7 +218,7 @@ class Keeper:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _context(options: AnalysisOptions) -> str:
+def context_of(options: AnalysisOptions) -> str:
     """Say all that what is gathered depends on, but for the file: not the rules, which are asked afterwards."""
     slow = {name: limits.slow_ms for name, limits in sorted(options.thresholds.by_function.items())}
     window = options.window

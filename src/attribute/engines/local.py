@@ -14,7 +14,8 @@ import polars as pl
 from attribute.engines.analysis import Analysis, AnalysisOptions, FileNote, InputAccount, Progress, RejectedAt
 from attribute.engines.kept import GROWS_BELOW, PLACED, SAMPLE_REJECTS, Keeper, Kept
 from attribute.engines.partial import Partial, Tally, calm_terms, digest, total
-from attribute.engines.settle import matches, of_matching_functions, settle
+from attribute.engines.settle import Settled, matches, of_matching_functions, settle
+from attribute.engines.settled import Shelf
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome
@@ -53,18 +54,12 @@ def analyse(options: AnalysisOptions) -> Analysis:
 def conclude(gathering: Gathering, passed_over: Sequence[Skipped]) -> Analysis:
     """Come from what was gathered to the answer, wherever it was gathered."""
     options = gathering.options
-    settled = settle(
-        loud=gathering.loud,
-        quiet=gathering.quiet,
-        fetch=gathering.fetch,
-        ended=gathering.ended.rollups,
-        unended=gathering.unended.rollups,
-        ending_functions=frozenset(gathering.ending_functions),
-        compiled=gathering.compiled,
-        window=options.window,
-        memory_bytes=options.memory_bytes,
-        latency_slot=options.latency_slot,
-    )
+    shelf = gathering.shelf()
+    settled = None if shelf is None else shelf.get()
+    if settled is None:
+        settled = _settle(gathering)
+        if shelf is not None:
+            shelf.keep(settled)
     skipped = tuple(FileNote(file=note.name, reason=note.reason) for note in passed_over)
     account = gathering.account(duplicates=settled.duplicates, skipped=skipped)
     verdicts = settled.verdicts.lazy()
@@ -78,6 +73,22 @@ def conclude(gathering: Gathering, passed_over: Sequence[Skipped]) -> Analysis:
         rollup=of_matching_functions(settled.rollup, options.functions),
         verdicts=verdicts.sort("at", "request_id", nulls_last=True),
         keep_alive=settled.verdicts,
+    )
+
+
+def _settle(gathering: Gathering) -> Settled:
+    options = gathering.options
+    return settle(
+        loud=gathering.loud,
+        quiet=gathering.quiet,
+        fetch=gathering.fetch,
+        ended=gathering.ended.rollups,
+        unended=gathering.unended.rollups,
+        ending_functions=frozenset(gathering.ending_functions),
+        compiled=gathering.compiled,
+        window=options.window,
+        memory_bytes=options.memory_bytes,
+        latency_slot=options.latency_slot,
     )
 
 
@@ -139,6 +150,7 @@ class Gathering:
     places: list[tuple[int, int, int | None, int]] = field(default_factory=list)
     outcomes: list[SourceOutcome] = field(default_factory=list)
     sample_rejects: list[RejectedAt] = field(default_factory=list)
+    known: list[tuple[str, str] | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         options = self.options
@@ -152,11 +164,19 @@ class Gathering:
             for index, source in enumerate(self.sources):
                 keeper = Keeper.of(source.path, source.size_bytes, self.options)
                 if keeper is None:
+                    self.known.append(None)
                     self.outcomes.append(
                         self._read_range(pool, index, _Range(start=0, end=None, lines_before=0, parts=None))
                     )
                 else:
                     self.outcomes.append(self._read_kept(pool, index, keeper))
+
+    def shelf(self) -> Shelf | None:
+        """Return where the settled answer lies; None where not all that was read could be kept."""
+        known = [each for each in self.known if each is not None]
+        if self.options.cache is None or not known or len(known) < len(self.sources):
+            return None
+        return Shelf(self.options.cache.store, known, self.options)
 
     def _read_kept(self, pool: ThreadPoolExecutor, index: int, keeper: Keeper) -> SourceOutcome:
         """Take what was kept of a source, read and keep the rest of its whole lines, and read what is behind them."""
@@ -178,9 +198,12 @@ class Gathering:
                 grows = last is not None and last.end == new.start and last.end - last.start < GROWS_BELOW
                 last = last.followed_by(new) if grows and last is not None else new
                 keeper.keep(last)
-        if keeper.is_plain and not any(outcome.problem for outcome in outcomes):
+        whole = not any(outcome.problem for outcome in outcomes)
+        if keeper.is_plain and whole:
             area = _Range(start=keeper.end, end=None, lines_before=lines, parts=None)
             outcomes.append(self._read_range(pool, index, area))
+            whole = outcomes[-1].bytes_read == 0 and outcomes[-1].problem is None
+        self.known.append(keeper.known(keeper.end) if whole else None)
         return SourceOutcome(
             bytes_read=sum(outcome.bytes_read for outcome in outcomes),
             text_bytes=sum(outcome.text_bytes for outcome in outcomes),

@@ -1,0 +1,80 @@
+"""The settled answer over files of which all is kept: where nothing is new, no request is put together again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Final
+
+import polars as pl
+
+from attribute import __version__
+from attribute.cache.store import Store
+from attribute.engines.analysis import AnalysisOptions
+from attribute.engines.kept import context_of
+from attribute.engines.packing import UNREADABLE, pack, unpack
+from attribute.engines.settle import Settled
+from attribute.engines.spill import Spill
+from attribute.frames import COUNTS, LATENCY, VERDICTS
+from attribute.rollup import Rollup
+from attribute.rules.thresholds import Limits
+
+__all__ = ["Shelf"]
+
+_MOST_BYTES: Final = 2**28
+"""More verdicts than this are made anew rather than held in memory to be kept."""
+
+
+class Shelf:
+    """
+    The place of one settled answer: the last one over these files, for they grow.
+
+    Args:
+        store: where it is kept.
+        known: what each file is, and what it is up to where it was read, in any order.
+        options: what was asked of it.
+    """
+
+    def __init__(self, store: Store, known: Sequence[tuple[str, str]], options: AnalysisOptions) -> None:
+        limits = options.thresholds
+        said = [
+            "settled 1",
+            __version__,
+            options.catalogue.sha256,
+            repr([(name, _values(own)) for name, own in [("", limits.default), *sorted(limits.by_function.items())]]),
+            context_of(options),
+            *sorted(identity for identity, _ in known),
+        ]
+        self._state = [list(each) for each in sorted(known)]
+        self._store = store
+        self._key = hashlib.sha256("\n".join(said).encode()).hexdigest()
+        self._budget_bytes = options.memory_bytes // 4
+
+    def get(self) -> Settled | None:
+        """Return the answer that was kept, or None."""
+        payload = self._store.get(self._key)
+        if payload is None:
+            return None
+        try:
+            head, (counts, latency, rows) = unpack(payload, (COUNTS, LATENCY, VERDICTS))
+            duplicates = int(head["duplicates"])
+            if head["state"] != self._state:
+                return None
+        except UNREADABLE:
+            return None
+        verdicts = Spill(VERDICTS, budget_bytes=self._budget_bytes)
+        verdicts.add(rows)
+        return Settled(rollup=Rollup(counts, latency), verdicts=verdicts, duplicates=duplicates)
+
+    def keep(self, settled: Settled) -> None:
+        """Keep an answer."""
+        if settled.verdicts.bytes > _MOST_BYTES:
+            return
+        rows = pl.concat([VERDICTS.to_frame(), *settled.verdicts.frames()])
+        head = {"duplicates": settled.duplicates, "state": self._state}
+        self._store.put(self._key, pack(head, (settled.rollup.counts, settled.rollup.latency, rows)))
+
+
+def _values(limits: Limits) -> list[float]:
+    return [float(getattr(limits, each.name)) for each in fields(limits)]
