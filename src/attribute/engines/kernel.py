@@ -12,6 +12,7 @@ import platform
 import zlib
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -112,10 +113,17 @@ def run(common: bytes, task: bytes) -> bytes:
             f"{name} {ours[name]} (asked by {theirs.get(name)})" for name in ours if theirs.get(name) != ours[name]
         ]
         return pack(_reply(int(number), refusal=f"a worker runs {', '.join(differing)}"))
+    asked, compiled = _understood(body)
     # Both parcels were made by the driver, which could make this process run anything in any case.
-    asked: Common = pickle.loads(zlib.decompress(body))  # noqa: S301
     wanted: Task = pickle.loads(zlib.decompress(parcel))  # noqa: S301
-    return pack(_Kernel(asked, wanted.split).reply(wanted.hashes))
+    return pack(_Kernel(asked, compiled, wanted.split).reply(wanted.hashes))
+
+
+@lru_cache(maxsize=2)
+def _understood(body: bytes) -> tuple[Common, CompiledRules]:
+    """Read what all tasks of a run have in common, and compile its rules, once a run and not once a task."""
+    asked: Common = pickle.loads(zlib.decompress(body))  # noqa: S301 - see `run`
+    return asked, compile_rules(asked.catalogue, asked.thresholds)
 
 
 def _reply(
@@ -142,6 +150,7 @@ class _Kernel:
     """One split being read."""
 
     common: Common
+    compiled: CompiledRules
     split: Split
     partials: list[Partial] = field(default_factory=list)
     rejects: list[tuple[int, str, str]] = field(default_factory=list)
@@ -167,9 +176,8 @@ class _Kernel:
         if self.common.request_id is not None:
             records = self._records(reader, pl.col("request_id") == self.common.request_id)
             return _reply(number, records=records, outcome=reader.outcome)
-        compiled = compile_rules(self.common.catalogue, self.common.thresholds)
         for chunk in reader:
-            self._digest(chunk, compiled)
+            self._digest(chunk)
         return _reply(number, partial=self._whole(), rejects=self._told(), outcome=reader.outcome)
 
     def _decoded(self, chunk: Chunk) -> Decoded:
@@ -179,9 +187,11 @@ class _Kernel:
         """Return the records of the split that are wanted, in order of line."""
         return pl.concat([RECORDS.to_frame(), *(self._decoded(chunk).records.filter(wanted) for chunk in reader)])
 
-    def _digest(self, chunk: Chunk, compiled: CompiledRules) -> None:
+    def _digest(self, chunk: Chunk) -> None:
         decoded = self._decoded(chunk)
-        partial = digest(decoded, compiled=compiled, window=self.common.window, latency_slot=self.common.latency_slot)
+        partial = digest(
+            decoded, compiled=self.compiled, window=self.common.window, latency_slot=self.common.latency_slot
+        )
         ended, unended = ((merge(rollups),) for rollups in (partial.ended, partial.unended))
         self.partials.append(replace(partial, ended=ended, unended=unended))
         limit = self.common.rejects
