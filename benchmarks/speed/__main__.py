@@ -1,7 +1,7 @@
 """
 How long whole processes take on the same logs, and how much memory: ours and others, side by side.
 
-    python -m benchmarks.speed [--sizes 0.1,1] [--runs 3] [--seed 1] [--only NAME,NAME] [--write]
+    python -m benchmarks.speed [--sizes 0.1,1] [--runs 3] [--seed 1] [--only NAME ...] [--write]
 
 Sizes are in GB; a GB is four million lines. All are run in turn, the runs of one round in the same minute, so that a
 busy machine is as hard on one as on the other. Ratios are medians of a run's time to that of DuckDB on the same file.
@@ -53,10 +53,10 @@ def main() -> None:
     parser.add_argument("--sizes", default="0.1,1", help="in GB, with commas")
     parser.add_argument("--runs", type=int, default=3, help="measured runs of each, after one that is not")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="names of contenders, with commas")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="names of contenders")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     given = parser.parse_args()
-    wanted = {name for name in given.only.split(",") if name}
+    wanted = set(given.only)
     unknown = wanted - {contender.name for contender in CONTENDERS}
     if unknown:
         parser.error(f"no such contender: {', '.join(sorted(unknown))}")

@@ -436,7 +436,7 @@ def test_idempotency_key_of_another_form_is_refused(world: World, key: str) -> N
 
 def test_idempotency_key_used_by_64_at_once_is_applied_once(worlds: Callable[..., World]) -> None:
     """However many hands carry the same delivery, one of them writes it, and the others are told 200 or 409."""
-    world = worlds(settings=Settings(max_in_flight=64))
+    world = worlds(settings=Settings(max_in_flight=64), busy_s=60.0)
     token = world.token()
     with ThreadPoolExecutor(16) as hands:
         answers = list(
