@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -82,6 +83,7 @@ class Rollup:
     __hash__ = None  # type: ignore[assignment]  # frames cannot be hashed: a rollup is compared, and is never a key
 
 
+@cache
 def empty() -> Rollup:
     """Return the rollup of no requests at all, the identity of `merge`."""
     return Rollup(COUNTS.to_frame(), LATENCY.to_frame())

@@ -21,7 +21,7 @@ from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome
 from attribute.logs.exact import cap_names
 from attribute.logs.lines import Decoded, decode_chunk
-from attribute.logs.scanning import CalmTerms
+from attribute.logs.scanning import CalmTerms, keeping_memory
 from attribute.logs.sources import Skipped, Source, discover
 from attribute.rollup import Rollup, merge
 from attribute.rules.compile import CompiledRules, compile_rules
@@ -160,7 +160,7 @@ class Gathering:
 
     def read(self) -> None:
         """Read all sources once, or take what was kept of them and read the rest."""
-        with ThreadPoolExecutor(self.options.threads) as pool:
+        with keeping_memory(), ThreadPoolExecutor(self.options.threads) as pool:
             for index, source in enumerate(self.sources):
                 keeper = Keeper.of(source.path, source.size_bytes, self.options)
                 if keeper is None:

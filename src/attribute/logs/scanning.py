@@ -10,8 +10,9 @@ itself. Who only counts records may leave that to the scanner, which then hands 
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
@@ -22,12 +23,14 @@ from attribute.coded import Batch, Coded
 from attribute.frames import COUNTS, LATENCY, RECORDS
 
 _compiled: Callable[..., dict[str, Any]] | None
+_keep_memory: Callable[[bool], None] | None
 try:
+    from attribute.logs._scan import keep_memory as _keep_memory
     from attribute.logs._scan import scan as _compiled
 except ImportError:  # no compiler where it was installed
-    _compiled = None
+    _compiled = _keep_memory = None
 
-__all__ = ["SCAN", "CalmRecords", "CalmTerms", "Scan", "Scanned"]
+__all__ = ["SCAN", "CalmRecords", "CalmTerms", "Scan", "Scanned", "keeping_memory"]
 
 _MOST_BYTES: Final = 2**31 - 1
 _CODED: Final = ("function", "stage", "error_code", "upstream", "status", "upstream_status")
@@ -172,3 +175,16 @@ def _calm_records(found: Mapping[str, Any], values: Mapping[str, pl.Series]) -> 
 
 SCAN: Final[Scan | None] = None if _compiled is None else _scan
 """The compiled scanner, where there is one."""
+
+
+@contextlib.contextmanager
+def keeping_memory() -> Iterator[None]:
+    """Keep the memory of blocks that are done with for the next ones, and give it back in the end."""
+    if _keep_memory is None:
+        yield
+        return
+    _keep_memory(True)
+    try:
+        yield
+    finally:
+        _keep_memory(False)
