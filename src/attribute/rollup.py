@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Final
 
@@ -20,11 +20,10 @@ from attribute.buckets import MAX_MS, bucket_bounds, bucket_expr, bucket_of, qua
 from attribute.coded import Batch, Coded, Packing
 from attribute.frames import COUNTS, INSTANT, LATENCY
 from attribute.rules.words import NO_CLASS, Reason
+from attribute.slots import SLOT
 
 __all__ = [
-    "EPOCH",
     "OTHER",
-    "SLOT",
     "Rollup",
     "bucket_bounds",
     "bucket_expr",
@@ -46,10 +45,7 @@ __all__ = [
 OTHER: Final = "(other)"
 """What `compact` calls all the names that were too many to keep."""
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE_US: Final = 60_000_000
-SLOT: Final = timedelta(minutes=10)
-"""How wide the slots of `LATENCY` are where nobody asks for wider ones."""
 
 _RECORD_KEYS: Final = ("function", "stage", "upstream", "status", "upstream_status", "error_code")
 _UNKNOWN_BUCKET: Final = bucket_of(MAX_MS) + 1

@@ -9,12 +9,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from attribute.engines.analysis import Analysis, AnalysisOptions
-
 if TYPE_CHECKING:
+    import polars as pl
+
     from attribute.engines import cluster
+    from attribute.engines.analysis import Analysis, AnalysisOptions
 
 __all__ = ["Choice", "EngineName", "analyse", "records_of"]
 

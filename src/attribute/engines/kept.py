@@ -23,7 +23,8 @@ from attribute.engines.analysis import AnalysisOptions
 from attribute.engines.packing import UNREADABLE, pack, unpack
 from attribute.engines.partial import QUIET, Tally
 from attribute.frames import COUNTS, LATENCY, RECORDS
-from attribute.rollup import EPOCH, Rollup, merge
+from attribute.rollup import Rollup, merge
+from attribute.slots import EPOCH
 
 __all__ = ["GROWS_BELOW", "PLACED", "SAMPLE_REJECTS", "Keeper", "Kept", "context_of"]
 
@@ -197,8 +198,7 @@ class Keeper:
 
     def known(self, end: int) -> tuple[str, str] | None:
         """Return what the file is, and what it is up to *end*; None where that cannot be told."""
-        ending = self.ending(0, end)
-        return None if ending is None else (self._snapshot.identity, f"{end} {ending}")
+        return self._snapshot.known(end)
 
     @property
     def is_plain(self) -> bool:

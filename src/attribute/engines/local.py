@@ -72,6 +72,7 @@ def conclude(gathering: Gathering, passed_over: Sequence[Skipped]) -> Analysis:
         account=account,
         rollup=of_matching_functions(settled.rollup, options.functions),
         verdicts=verdicts.sort("at", "request_id", nulls_last=True),
+        known=gathering.all_known(),
         keep_alive=settled.verdicts,
     )
 
@@ -171,10 +172,15 @@ class Gathering:
                 else:
                     self.outcomes.append(self._read_kept(pool, index, keeper))
 
+    def all_known(self) -> tuple[tuple[str, str], ...] | None:
+        """Say of every source what it is and what it is up to where it was read; None where one cannot be told."""
+        known = tuple(each for each in self.known if each is not None)
+        return known if known and len(known) == len(self.sources) else None
+
     def shelf(self) -> Shelf | None:
         """Return where the settled answer lies; None where not all that was read could be kept."""
-        known = [each for each in self.known if each is not None]
-        if self.options.cache is None or not known or len(known) < len(self.sources):
+        known = self.all_known()
+        if self.options.cache is None or known is None:
             return None
         return Shelf(self.options.cache.store, known, self.options)
 

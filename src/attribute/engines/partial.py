@@ -24,7 +24,8 @@ from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
 from attribute.logs.scanning import CalmRecords, CalmTerms
 from attribute.m1.fields import ENDING_STAGES
-from attribute.rollup import EPOCH, SLOT, Rollup, count_some_healthy, counted_healthy, empty
+from attribute.rollup import Rollup, count_some_healthy, counted_healthy, empty
+from attribute.slots import EPOCH, SLOT
 
 if TYPE_CHECKING:
     from attribute.logs.lines import Decoded

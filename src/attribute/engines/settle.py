@@ -21,8 +21,9 @@ from attribute.engines.partial import hash_of, is_ending
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS, VERDICTS
 from attribute.requests import consolidate, count_duplicates
-from attribute.rollup import SLOT, Rollup, count_healthy, count_some_verdicts, merge
+from attribute.rollup import Rollup, count_healthy, count_some_verdicts, merge
 from attribute.rules.compile import CompiledRules
+from attribute.slots import SLOT
 from attribute.verdicts import classify
 
 Fetch = Callable[[Sequence[int]], Iterator[pl.DataFrame]]

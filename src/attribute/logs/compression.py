@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
+import importlib
 import lzma
 import sys
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from attribute.logs.raw import Fault, Problem, Readable
 
@@ -18,10 +20,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-try:
-    from isal import isal_zlib
-except ImportError:  # there is none for this machine: zlib does the same in three times the time
-    isal_zlib = None
+isal_zlib: Any = None
+with contextlib.suppress(ImportError):  # there is none for this machine: zlib does the same in three times the time
+    isal_zlib = importlib.import_module("isal.isal_zlib")
 
 __all__ = ["SNIFF_BYTES", "Compression", "Limits", "expand", "sniff", "unsupported"]
 
@@ -128,7 +129,7 @@ class _GzipDecoder:
 
     @property
     def eof(self) -> bool:
-        return self._inner.eof
+        return bool(self._inner.eof)
 
     @property
     def needs_input(self) -> bool:
@@ -136,16 +137,18 @@ class _GzipDecoder:
 
     @property
     def unused_data(self) -> bytes:
-        return self._inner.unused_data
+        return bytes(self._inner.unused_data)
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        text = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        text: bytes = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
         self._full = len(text) == max_length
         return text
 
 
-_QUICK_ERRORS: Final[tuple[type[Exception], ...]] = () if isal_zlib is None else (isal_zlib.error,)
-_ERRORS: Final = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, *_QUICK_ERRORS)
+_ERRORS: Final[tuple[type[Exception], ...]] = (
+    *(zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError),
+    *(() if isal_zlib is None else (isal_zlib.error,)),
+)
 _WORDS: Final = (
     ("check", Problem.CHECKSUM),  # zlib: incorrect data check, incorrect length check; zstd: doesn't match checksum
     ("memory", Problem.WINDOW),  # zstd: Frame requires too much memory for decoding; xz: Memory usage limit exceeded
@@ -236,9 +239,7 @@ class _Expander:
         """Whether a gzip member sets no reserved flag: zlib refuses those, and others read on."""
         return self._raw.read_at(start, 4)[3:] < b"\x20"
 
-    def _rescue(
-        self, start: int, piece_at: int, end: int, had_bytes: int
-    ) -> Generator[bytes, None, Exception | None]:
+    def _rescue(self, start: int, piece_at: int, end: int, had_bytes: int) -> Generator[bytes, None, Exception | None]:
         """
         Yield the text before a fault and return the error that says what it is.
 

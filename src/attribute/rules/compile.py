@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from attribute.frames import UPSTREAM_TIMEOUT
+from attribute.m1.fields import UPSTREAM_TIMEOUT
 from attribute.rules.globs import matches_any
 from attribute.rules.model import Catalogue, ReasonCase, Rule
 from attribute.rules.patterns import MISSING, TESTABLE, Condition, Kind, Pattern, Split, Total
