@@ -66,11 +66,11 @@ class ViewShelf:
         )
         self._job = job
         self._store = store
-        self._key = hashlib.sha256(repr(question).encode(errors="surrogateescape")).hexdigest()
+        self.key = hashlib.sha256(repr(question).encode(errors="surrogateescape")).hexdigest()
 
     def get(self, asked: Asked, rules: Rules) -> View | None:
         """Return the answer that was kept, where it holds."""
-        payload = self._store.get(self._key)
+        payload = self._store.get(self.key)
         if payload is None:
             return None
         head, _, answer = payload.partition(b"\n")
@@ -100,7 +100,7 @@ class ViewShelf:
             "files": _files(found.sources, list(known), found.skipped),
         }
         try:
-            self._store.put(self._key, orjson.dumps(head) + b"\n" + packed(result))
+            self._store.put(self.key, orjson.dumps(head) + b"\n" + packed(result))
         except TypeError:  # a file name that is no Unicode
             return
 
