@@ -73,7 +73,7 @@ class ViewShelf:
         payload = self._store.get(self.key)
         if payload is None:
             return None
-        head, _, answer = payload.partition(b"\n")
+        head, _, answer = bytes(payload).partition(b"\n")
         try:
             document = orjson.loads(head)
             if asked.now < datetime.fromisoformat(document["holds_from"]):

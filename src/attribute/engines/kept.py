@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from attribute.cache.code import code_mark
 from attribute.cache.identity import Snapshot
 from attribute.cache.store import Store
 from attribute.engines.analysis import AnalysisOptions
@@ -40,7 +41,7 @@ GROWS_BELOW: Final = 64 * 2**20
 SEGMENT_BYTES: Final = 2**30
 """A file is kept in ranges of about so many bytes, so that no entry grows with the file."""
 
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
 _INSTANTS: Final = ("first_at", "last_at")
 _FRAMES: Final = (COUNTS, LATENCY, COUNTS, LATENCY, RECORDS, PLACED)
 
@@ -114,7 +115,7 @@ class Kept:
         return pack(head, frames)
 
     @classmethod
-    def unpacked(cls, data: bytes) -> Kept | None:
+    def unpacked(cls, data: memoryview) -> Kept | None:
         """Return what *data* holds, or None where it is of another form."""
         try:
             document, frames = unpack(data, _FRAMES)
@@ -223,6 +224,6 @@ def context_of(options: AnalysisOptions) -> str:
     slow = {name: limits.slow_ms for name, limits in sorted(options.thresholds.by_function.items())}
     window = options.window
     return repr((
-        pl.__version__, options.thresholds.default.slow_ms, slow, window.since_at, window.until_at, options.strict,
-        options.latency_slot, options.chunk_bytes,
+        code_mark(), pl.__version__, options.thresholds.default.slow_ms, slow, window.since_at, window.until_at,
+        options.strict, options.latency_slot, options.chunk_bytes,
     ))  # fmt: skip
