@@ -23,6 +23,7 @@ Examples:
 def analyze(flags: AnalysisFlags) -> int:
     """Analyse, write every output, and return the exit code."""
     from attribute.cli.delivery import exit_code_of, write_outputs
+    from attribute.cli.head_start import head_start_of
     from attribute.cli.job import prepare
     from attribute.cli.kept_view import shelf_of
 
@@ -30,9 +31,10 @@ def analyze(flags: AnalysisFlags) -> int:
     shelf = shelf_of(job)
     view = None if shelf is None else shelf.get(job.asked(), job.rules())
     if view is None:
-        from attribute.cli.run import analyse_and_build  # what is known already is told without loading it
+        ahead = head_start_of(job)
+        from attribute.cli.run import analyse_and_build  # loads polars
 
-        result = analyse_and_build(job)
+        result = analyse_and_build(job, ahead)
         view = result
         if shelf is not None:
             shelf.keep(result)

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, cast
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, cast
 
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import Output, write_output
 from attribute.cli.style import style_of
 from attribute.reports.escape import terminal
 from attribute.reports.writers import writer
+from attribute.slots import SLOT
 
 if TYPE_CHECKING:
     from attribute.reports.model import Result, View
 
-__all__ = ["exit_code_of", "wanted_outputs", "write_outputs"]
+__all__ = ["exit_code_of", "latency_slot_of", "wanted_outputs", "write_outputs"]
+
+
+WHOLE_LATENCY_FORMATS: Final = frozenset({"text", "plain", "json", "verdicts", "csv"})
+"""Formats that say latencies over the whole window and draw none over time: slots of a day do, and cost less."""
 
 
 def wanted_outputs(flags: AnalysisFlags) -> tuple[Output, ...]:
     """Return what was asked for; without anything, the screen on a terminal and plain text in a pipe."""
     return flags.outputs or (Output("text" if sys.stdout.isatty() or flags.oneline else "plain"),)
+
+
+def latency_slot_of(flags: AnalysisFlags) -> timedelta:
+    """Return how wide the slots of latencies may be for what was asked for."""
+    draws_latency = any(output.format not in WHOLE_LATENCY_FORMATS for output in flags.outputs)
+    return SLOT if draws_latency else timedelta(days=1)
 
 
 def write_outputs(view: View, flags: AnalysisFlags) -> None:

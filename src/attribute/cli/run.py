@@ -7,16 +7,17 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Final
 
 import orjson
 
+from attribute.cli.delivery import latency_slot_of
 from attribute.cli.job import Job
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import replacing
 from attribute.cli.progress import progress_line
 from attribute.engines.analysis import Analysis, RejectedAt
 from attribute.engines.choose import analyse
+from attribute.engines.head_start import HeadStart
 from attribute.incidents import Incident, group
 from attribute.reports.escape import json_bytes
 from attribute.reports.model import Result
@@ -25,16 +26,13 @@ from attribute.slots import SLOT
 
 __all__ = ["analyse_and_build", "build", "find_incidents", "read_logs"]
 
-WHOLE_LATENCY_FORMATS: Final = frozenset({"text", "plain", "json", "verdicts", "csv"})
-"""Formats that say latencies over the whole window and draw none over time: slots of a day do, and cost less."""
 
-
-def read_logs(job: Job, *, latency_slot: timedelta = SLOT) -> Analysis:
+def read_logs(job: Job, *, latency_slot: timedelta = SLOT, ahead: HeadStart | None = None) -> Analysis:
     """Run the engine: progress on stderr, rejected lines to their file."""
     with _rejects(job.flags.rejects) as on_reject, progress_line(wanted=_progress_wanted(job.flags)) as line:
         on_progress = None if line is None else lambda progress: line.update(progress, time.monotonic())
         options = job.options(latency_slot=latency_slot, on_reject=on_reject, on_progress=on_progress)
-        return analyse(options, job.engine)
+        return analyse(options, job.engine, ahead)
 
 
 def _progress_wanted(flags: AnalysisFlags) -> bool:
@@ -56,10 +54,9 @@ def _rejects(path: str | None) -> Iterator[Callable[[RejectedAt], None] | None]:
         yield write
 
 
-def analyse_and_build(job: Job) -> Result:
+def analyse_and_build(job: Job, ahead: HeadStart | None = None) -> Result:
     """Do the main job: read the logs, judge them, and build the view model."""
-    draws_latency = any(output.format not in WHOLE_LATENCY_FORMATS for output in job.flags.outputs)
-    return build(job, read_logs(job, latency_slot=SLOT if draws_latency else timedelta(days=1)))
+    return build(job, read_logs(job, latency_slot=latency_slot_of(job.flags), ahead=ahead))
 
 
 def build(job: Job, analysis: Analysis) -> Result:

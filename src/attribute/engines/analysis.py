@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from attribute.cache.store import Store
 from attribute.logs.cutting import CHUNK_BYTES
+from attribute.logs.raw_scan import CalmTerms
 from attribute.rules.catalogue import Catalogue
 from attribute.rules.thresholds import Thresholds
-from attribute.slots import SLOT
+from attribute.slots import EPOCH, SLOT
 
 if TYPE_CHECKING:  # what is asked, and whether the answer is known, is said without loading polars
     import polars as pl
@@ -127,6 +128,21 @@ class AnalysisOptions:
     cache: Cache | None = None
     on_reject: Callable[[RejectedAt], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
+
+    def calm_terms(self) -> CalmTerms:
+        """Return how calm records may be counted before any rule is asked."""
+        limits = (self.thresholds.default, *self.thresholds.by_function.values())
+        terms = CalmTerms(
+            below_ms=min(each.slow_ms for each in limits),
+            untimed_too=self.window.is_open,
+            latency_slot=self.latency_slot,
+        )
+        since, until = (
+            None if at is None else (at - EPOCH) // timedelta(microseconds=1)
+            for at in (self.window.since_at, self.window.until_at)
+        )
+        since_us, until_us = (terms.since_us if since is None else since, terms.until_us if until is None else until)
+        return replace(terms, since_us=since_us, until_us=until_us)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ import polars as pl
 from attribute.coded import Batch, Coded
 from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
-from attribute.logs.scanning import CalmRecords, CalmTerms
+from attribute.logs.scanning import CalmRecords
 from attribute.m1.fields import ENDING_STAGES
 from attribute.rollup import Rollup, count_some_healthy, counted_healthy, empty
 from attribute.slots import EPOCH, SLOT
@@ -186,20 +186,6 @@ def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window, latency
 def _together(frames: Sequence[pl.DataFrame], nothing: pl.DataFrame) -> pl.DataFrame:
     filled = [frame for frame in frames if frame.height]
     return filled[0] if len(filled) == 1 else pl.concat(filled) if filled else nothing
-
-
-def calm_terms(compiled: CompiledRules, *, window: Window, latency_slot: timedelta) -> CalmTerms:
-    """Return how calm records may be counted before any rule is asked."""
-    limits = (compiled.thresholds.default, *compiled.thresholds.by_function.values())
-    since, until = (
-        (at - EPOCH) // timedelta(microseconds=1) if at else None for at in (window.since_at, window.until_at)
-    )
-    terms = CalmTerms(
-        below_ms=min(each.slow_ms for each in limits), untimed_too=window.is_open, latency_slot=latency_slot
-    )
-    return replace(
-        terms, since_us=terms.since_us if since is None else since, until_us=terms.until_us if until is None else until
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

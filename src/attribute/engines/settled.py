@@ -12,7 +12,7 @@ import polars as pl
 from attribute.cache.code import code_mark
 from attribute.cache.store import Store
 from attribute.engines.analysis import AnalysisOptions
-from attribute.engines.kept import context_of
+from attribute.engines.keeper import context_of
 from attribute.engines.packing import UNREADABLE, head_of, pack, unpack
 from attribute.engines.settle import Settled
 from attribute.engines.spill import Spill
