@@ -34,6 +34,14 @@ def test_incident_report_goes_to_the_named_files(attribute: CommandLine, logs: P
     assert "--fingerprint takes it" not in page
 
 
+def test_report_from_the_cache_is_the_one_without(attribute: CommandLine, logs: Path) -> None:
+    """The fingerprint that is taken beside the cache is the one of reading everything, and so is each byte."""
+    kept = [attribute("report", "incident", "logs/", *COMMON, "-o", "markdown:-") for _ in range(2)]
+    anew = attribute("report", "incident", "logs/", *COMMON, "--no-cache", "-o", "markdown:-")
+    assert [done.out for done in kept] == [anew.out, anew.out]
+    assert anew.code == 0
+
+
 def test_report_without_a_kind_is_the_incidents(attribute: CommandLine, logs: Path) -> None:
     """`attribute report logs/` is the short form; without -o it is Markdown."""
     short = attribute("report", "logs/", *COMMON)

@@ -8,13 +8,14 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import get_close_matches
 from typing import Final, Self
 
 import orjson
 
+from attribute.cache.digests import fingerprint
 from attribute.cache.store import Store, default_folder
 from attribute.cli.commands import COMMANDS
 from attribute.cli.config import Config, load
@@ -28,7 +29,7 @@ from attribute.engines.analysis import Analysis, AnalysisOptions, Cache, Progres
 from attribute.engines.choose import Choice, EngineName, analyse
 from attribute.incidents import Incident, group
 from attribute.logs.instants import Resolved, parse_zone, resolve, resolve_window
-from attribute.logs.sources import near_paths
+from attribute.logs.sources import discover, near_paths
 from attribute.logs.storage import is_url, local_path
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import json_bytes, terminal
@@ -290,7 +291,26 @@ def read_logs(job: Job, *, latency_slot: timedelta = SLOT) -> Analysis:
     with _rejects(job.flags.rejects) as on_reject, progress_line(wanted=_progress_wanted(job.flags)) as line:
         on_progress = None if line is None else lambda progress: line.update(progress, time.monotonic())
         options = job.options(latency_slot=latency_slot, on_reject=on_reject, on_progress=on_progress)
-        return analyse(options, job.engine)
+        return _with_fingerprint(job, options) or analyse(options, job.engine)
+
+
+def _with_fingerprint(job: Job, options: AnalysisOptions) -> Analysis | None:
+    """
+    Read through the cache and take the fingerprint beside it.
+
+    An engine that hashes what goes by reads everything, kept or not. Nothing where no cache is wanted, or where the
+    files were not hashed as far as they were read: then the engine has to.
+    """
+    if not options.fingerprint or options.cache is None or job.engine.name is not EngineName.LOCAL:
+        return None
+    sources = discover(options.paths, exclude=options.exclude).sources
+    if any(source.path is None for source in sources):
+        return None
+    analysis = analyse(replace(options, fingerprint=False), job.engine)
+    found = fingerprint(sources, store=options.cache.store, threads=options.threads)
+    if found is None or found.bytes != analysis.account.bytes:
+        return None
+    return replace(analysis, account=replace(analysis.account, fingerprint=found.sha256))
 
 
 def _progress_wanted(flags: AnalysisFlags) -> bool:
