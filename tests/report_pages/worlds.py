@@ -17,6 +17,7 @@ from attribute.engines.analysis import Analysis, FileNote, InputAccount, Rejecte
 from attribute.frames import COUNTS, LATENCY
 from attribute.incidents import group
 from attribute.reports.document import Document
+from attribute.reports.goals import Goal
 from attribute.reports.incident_view import incident_document
 from attribute.reports.model import Result
 from attribute.reports.notes import Action, Notes
@@ -90,6 +91,7 @@ def weekly_of(
     notes: Notes | None = None,
     actions: Sequence[Action] = (),
     paths: tuple[str, ...] = ("logs/",),
+    goals: Sequence[Goal] = (),
 ) -> Weekly:
     """The numbers of one week."""
     return look_at_week(
@@ -98,7 +100,7 @@ def weekly_of(
         catalogue=builtin(),
         thresholds=THRESHOLDS,
         incidents=group(analysis.rollup.counts, now=now),
-        asked=Asked(paths=paths, zone=zone, now=now, commands=frozenset({"analyze", "report"})),
+        asked=Asked(paths=paths, zone=zone, now=now, goals=tuple(goals), commands=frozenset({"analyze", "report"})),
         notes=notes,
         actions=actions,
     )

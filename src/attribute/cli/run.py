@@ -22,7 +22,7 @@ from attribute.cli.config import Config, load
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import Output, check_outputs, replacing, write_output
 from attribute.cli.progress import progress_line
-from attribute.cli.settings import LIMIT_KEYS
+from attribute.cli.settings import GOAL_KEYS, LIMIT_KEYS
 from attribute.cli.streams import stdin_is_fed
 from attribute.cli.style import style_of
 from attribute.engines.analysis import Analysis, AnalysisOptions, Cache, Progress, RejectedAt, Window
@@ -33,6 +33,7 @@ from attribute.logs.sources import discover, near_paths
 from attribute.logs.storage import is_url, local_path
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import json_bytes, terminal
+from attribute.reports.goals import Goal
 from attribute.reports.model import Result
 from attribute.reports.result import Asked, build_result
 from attribute.reports.writers import writer
@@ -165,6 +166,7 @@ class Job:
             zone=self.zone,
             now=self.now,
             runbook=self.config.runbook,
+            goals=_goals(self.config),
             commands=frozenset(COMMANDS),
         )
 
@@ -284,6 +286,20 @@ def _thresholds(config: Config) -> Thresholds:
         default=Limits(**default),
         by_function={name: Limits(**{**default, **own}) for name, own in config.functions.items()},
     )
+
+
+def _goals(config: Config) -> tuple[Goal, ...]:
+    """Return the configured goals, in the order of their names."""
+    goals = []
+    for name, said in sorted(config.goals.items()):
+        values = {key: known.default for key, known in GOAL_KEYS.items()} | dict(said)
+        target, functions, classes, weeks = (values[key] for key in ("target", "functions", "classes", "weeks"))
+        assert isinstance(target, float)
+        assert isinstance(weeks, float)
+        assert isinstance(functions, tuple)
+        assert isinstance(classes, tuple)
+        goals.append(Goal(name=name, target=target, functions=functions, classes=classes, weeks=int(weeks)))
+    return tuple(goals)
 
 
 def read_logs(job: Job, *, latency_slot: timedelta = SLOT) -> Analysis:

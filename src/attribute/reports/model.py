@@ -17,6 +17,7 @@ import polars as pl
 
 from attribute.engines.analysis import Analysis, InputAccount, Window
 from attribute.incidents.model import Incident, Tally
+from attribute.reports.goals import Goal
 from attribute.rules.thresholds import Thresholds
 
 __all__ = [
@@ -326,6 +327,7 @@ class Result:
         incidents: by severity, then size; all severities.
         flags: how many verdicts carry which flag.
         runbook: texts for the classes and functions that the answer names.
+        goals: those that are configured; reports hold weeks and incidents against them.
         next_commands: what to run next, ready for a shell.
         exit_code: 0, or 4 where nothing can be judged.
         analysis: what all this was made from; for outputs with one line per request and for reports.
@@ -354,6 +356,7 @@ class Result:
     incidents: tuple[IncidentRow, ...] = ()
     flags: Mapping[str, int] = field(default_factory=dict)
     runbook: tuple[str, ...] = ()
+    goals: tuple[Goal, ...] = ()
     next_commands: tuple[str, ...] = ()
     exit_code: int = 0
     analysis: Analysis = field(repr=False, compare=False)

@@ -24,6 +24,7 @@ from attribute.reports.evidence import (
     usual_counts,
     why_rows,
 )
+from attribute.reports.goals import Goal
 from attribute.reports.model import (
     ClassRow,
     CodeRow,
@@ -62,6 +63,7 @@ class Asked:
         zone: the zone of printed times.
         now: the current time.
         runbook: texts by `class` or `class/function`, from the configuration.
+        goals: what share of requests should go well, from the configuration.
         commands: names of the commands that there are, for the next steps.
     """
 
@@ -70,6 +72,7 @@ class Asked:
     zone: tzinfo = UTC
     now: datetime
     runbook: Mapping[str, str] = field(default_factory=dict)
+    goals: tuple[Goal, ...] = ()
     commands: frozenset[str] = frozenset()
 
 
@@ -143,6 +146,7 @@ def build_result(
         incidents=rows,
         flags=facts.flags,
         runbook=_runbook(verdict, why, asked.runbook),
+        goals=asked.goals,
         next_commands=_next(verdict, rows, asked),
         exit_code=CANNOT_JUDGE if verdict.state is State.CANNOT_JUDGE else 0,
         analysis=analysis,

@@ -15,6 +15,7 @@ import polars as pl
 
 from attribute.engines.analysis import Analysis, Window
 from attribute.incidents.model import Incident
+from attribute.reports.goals import judge
 from attribute.reports.narrow import narrow, overlapping, time_of
 from attribute.reports.notes import Action, Notes
 from attribute.reports.result import Asked, build_result
@@ -87,6 +88,7 @@ def look_at_week(
         hours=hours(week, now.counts),
         trend=trend(week, part, counts, incidents),
         movers=movers(now.counts, old),
+        goals=judge(asked.goals, counts, week=week, part=part),
         vendors=vendors(now, counts=counts, week=week, part=part, incidents=shown),
         bottlenecks=bottlenecks(now.counts, now.latency, old, old_latency),
         coverage=coverage(now.counts),

@@ -8,6 +8,7 @@ import polars as pl
 
 from attribute.incidents.model import Incident
 from attribute.reports.compare import Change
+from attribute.reports.goals import GoalRow
 from attribute.reports.model import Result
 from attribute.reports.notes import Action, Notes
 from attribute.reports.weeks import Part, Week
@@ -119,6 +120,7 @@ class Weekly:
         hours: requests failing or slow by day and hour; None where there was no request.
         trend: four weeks, the last one being this; None for a week without logs.
         movers: (function, class, error_code) whose counts changed.
+        goals: the configured ones, held against the told part.
         vendors: by failed calls.
         bottlenecks: by requests, then own time.
         coverage: by requests without evidence.
@@ -137,6 +139,7 @@ class Weekly:
     hours: tuple[tuple[int | None, ...], ...]
     trend: tuple[Totals | None, ...]
     movers: tuple[Change, ...]
+    goals: tuple[GoalRow, ...]
     vendors: tuple[VendorRow, ...]
     bottlenecks: tuple[BottleneckRow, ...]
     coverage: tuple[CoverageRow, ...]
