@@ -56,7 +56,7 @@ def test_folder_holds_every_format_and_a_list_newest_first(attribute: CommandLin
     assert attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W47", "--out", "reports").code == 0
     assert attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W46", "--out", "reports").code == 4
     files = {path.name for path in (logs / "reports").iterdir()}
-    ends = (".html", ".md", ".json", ".email.html", ".slack.json", ".notes.md")
+    ends = (".html", ".md", ".json", ".eml", ".slack.json", ".notes.md")
     assert files == {"index.html", *(f"{name}{end}" for name in (ID, "2026-W47", "2026-W46") for end in ends)}
     index = tree((logs / "reports" / "index.html").read_bytes())
     rows = [texts(row.find(f"{XHTML}th")).strip() for row in index.findall(f".//{XHTML}tbody/{XHTML}tr")]  # type: ignore[arg-type]  # every row has a head

@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 
 import html5lib
 import polars as pl
@@ -145,6 +148,17 @@ def tokens(text: bytes) -> Iterator[Token]:
 
 def kinds(text: bytes, *, but: frozenset[str] = frozenset()) -> Counter[str]:
     return Counter(token.type for token in tokens(text) if token.type not in but)
+
+
+def mail_of(mail: bytes) -> tuple[EmailMessage, str, str]:
+    """A mail as a mail program reads it: its message, its text, its HTML."""
+    message = message_from_bytes(mail, policy=default)
+    assert isinstance(message, EmailMessage)
+    assert not message.defects
+    assert message.get_content_type() == "multipart/alternative"
+    text, page = message.iter_parts()
+    assert [text.get_content_type(), page.get_content_type()] == ["text/plain", "text/html"]
+    return message, text.get_content(), page.get_content()
 
 
 def counts_of(rows: Sequence[dict[str, object]]) -> pl.DataFrame:

@@ -42,7 +42,10 @@ from attribute.reports.wording import (
 )
 from attribute.rules.words import Class
 
-__all__ = ["focus_of", "incident_document", "margin_around"]
+__all__ = ["RUNBOOK", "focus_of", "incident_document", "margin_around"]
+
+RUNBOOK: Final = "Runbook"
+"""The label of the texts that the configuration gives."""
 
 DRAFT: Final = "Draft. The facts are generated from logs; causes are for people to write."
 _LONGEST_MARGIN: Final = timedelta(hours=12)
@@ -189,7 +192,7 @@ def _facts(story: Story) -> list[tuple[str, str]]:
     rows.append(("How sure", f"{sure.word}{share}"))
     if sure.raised_by:
         rows.append(("What would make it surer", sure.raised_by))
-    rows += [("Runbook", text) for text in result.runbook]
+    rows += [(RUNBOOK, text) for text in result.runbook]
     return rows
 
 

@@ -25,7 +25,7 @@ ENDINGS: Final[Mapping[str, str]] = {
     "html": ".html",
     "markdown": ".md",
     "json": ".json",
-    "email": ".email.html",
+    "email": ".eml",
     "slack": ".slack.json",
 }
 
