@@ -157,6 +157,16 @@ def test_report_of_nearly_nothing_says_so(rows: list[dict[str, object]]) -> None
         assert "No record has a time, so nothing here says when." in document.subtitle
 
 
+def test_report_names_the_vendor_where_the_logs_do() -> None:
+    """Who it was is beside the class, as far as the records say."""
+    rows, incidents = outage()
+    whose = dict(incident_document(result_of(rows, incidents=incidents)).facts)["Whose"]
+    assert whose == "vendor, 1 function touched"
+    named = [replace(each, upstreams=(("rates", 9), (None, 1))) for each in incidents]
+    whose = dict(incident_document(result_of(rows, incidents=named)).facts)["Whose"]
+    assert whose == "vendor (rates), 1 function touched"
+
+
 def test_report_never_names_a_cause_by_itself(page: bytes) -> None:
     """Causes, triggers and lessons are blanks for people, each with what belongs there."""
     shown = texts(tree(page))

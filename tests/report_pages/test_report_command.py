@@ -59,9 +59,11 @@ def test_folder_holds_every_format_and_a_list_newest_first(attribute: CommandLin
     ends = (".html", ".md", ".json", ".eml", ".slack.json", ".notes.md")
     assert files == {"index.html", *(f"{name}{end}" for name in (ID, "2026-W47", "2026-W46") for end in ends)}
     index = tree((logs / "reports" / "index.html").read_bytes())
-    rows = [texts(row.find(f"{XHTML}th")).strip() for row in index.findall(f".//{XHTML}tbody/{XHTML}tr")]  # type: ignore[arg-type]  # every row has a head
-    assert rows == [ID, "2026-W47", "2026-W46"]
-    assert {a.get("href") for a in index.findall(f".//{XHTML}td/{XHTML}a")} <= files
+    heads = index.findall(f".//{XHTML}li/{XHTML}h2/{XHTML}a")
+    assert [texts(head).strip() for head in heads] == [ID, "2026-W47", "2026-W46"]
+    links = [str(a.get("href")) for a in index.findall(f".//{XHTML}li//{XHTML}a")]
+    assert len(links) == 3 * 5
+    assert set(links) == files - {"index.html", *(name for name in files if name.endswith(".notes.md"))}
     assert orjson.loads((logs / "reports" / f"{ID}.json").read_bytes())["incidents"][0]["id"] == ID
 
 
@@ -81,6 +83,12 @@ def test_notes_survive_a_new_report_and_stand_in_it(attribute: CommandLine, logs
     week = texts(tree((logs / "reports" / "2026-W47.html").read_bytes()))
     assert "ask for a status page" in week
     assert "1 d overdue" in week
+    assert "2 of 11 fields" in week
+    (logs / "reports" / f"{ID}.notes.md").unlink()
+    attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W47", "--out", "reports")
+    assert "not begun" in texts(tree((logs / "reports" / "2026-W47.html").read_bytes()))
+    done = attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W47", "-o", "markdown")
+    assert "not begun" not in done.out
 
 
 def test_screen_and_report_say_the_same(attribute: CommandLine, logs: Path) -> None:

@@ -31,7 +31,7 @@ def goals_section(rows: Sequence[GoalRow], week: Week) -> Section | None:
     if any(row.budget_left is None for row in rows):
         remarks.append("No budget is told where the logs do not reach over its time, or hold too few requests of it.")
     remarks += [f"Of {row.goal.name}, {_harmless(row.goal)}" for row in rows if _harmless(row.goal)]
-    blocks: list[Block] = [_week_table(rows), Paragraph(" ".join(remarks), Tone.NOTE)]
+    blocks: list[Block] = [_week_table(rows), _budget_table(rows), Paragraph(" ".join(remarks), Tone.NOTE)]
     if any(each is not None for row in rows for each in row.trend[:-1]):
         blocks.append(_trend_table(rows, week))
     return Section(anchor="goals", title="Goals", blocks=tuple(blocks), brief=True)
@@ -46,7 +46,7 @@ def _harmless(goal: Goal) -> str:
 def _week_table(rows: Sequence[GoalRow]) -> Table:
     scoped = any(row.goal.functions != ("*",) for row in rows)
     return Table(
-        caption="What went well, and how much may still go wrong",
+        caption="What went well",
         columns=(
             Column("goal", Kind.NAME),
             *((Column("functions", Kind.NAME),) if scoped else ()),
@@ -54,8 +54,6 @@ def _week_table(rows: Sequence[GoalRow]) -> Table:
             Column("went well", Kind.NUMBER),
             Column("outcome", Kind.FIXED),
             Column("went wrong", Kind.NUMBER),
-            Column("budget left", Kind.NUMBER),
-            *(Column(f"burn, last {_length(length)}", Kind.NUMBER) for length in BURNS),
         ),
         rows=tuple(
             (
@@ -65,6 +63,25 @@ def _week_table(rows: Sequence[GoalRow]) -> Table:
                 _well(row.goal, row.requests, row.bad),
                 _outcome(row),
                 f"{count(row.bad)} of {count(row.requests)}",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _budget_table(rows: Sequence[GoalRow]) -> Table:
+    return Table(
+        caption="How much may still go wrong, and how fast that is used up",
+        columns=(
+            Column("goal", Kind.NAME),
+            Column("budget of"),
+            Column("left", Kind.NUMBER),
+            *(Column(f"burn, last {_length(length)}", Kind.NUMBER) for length in BURNS),
+        ),
+        rows=tuple(
+            (
+                row.goal.name,
+                plural(row.goal.weeks, "week"),
                 _budget(row),
                 *(None if burn is None else times(burn) for burn in row.burns),
             )
@@ -103,8 +120,7 @@ def _budget(row: GoalRow) -> str | None:
     left = row.budget_left
     if left is None:
         return None
-    weeks = plural(row.goal.weeks, "week")
-    return f"{percent(left)} of {weeks}" if left >= 0 else f"none, {times(1 - left)} of {weeks} spent"
+    return percent(left) if left >= 0 else f"none, {times(1 - left)} of it spent"
 
 
 def _trend_table(rows: Sequence[GoalRow], week: Week) -> Table:
@@ -137,7 +153,9 @@ def cost_rows(goals: Sequence[Goal], counts: pl.DataFrame, since: datetime, unti
     for goal in goals:
         spent = outage_minutes(goal, counts, since, until)
         if spent is not None and spent > 0:
-            allowed = f"{goal.budget_minutes:,.1f} that {_target(goal)} % of {plural(goal.weeks, 'week')} allows"
-            value = f"{spent:,.1f} of {allowed} ({percent(spent / goal.budget_minutes)})"
-            rows.append((f"spent meanwhile of the goal {goal.name}, as minutes of an outage", value))
+            share = percent(spent / goal.budget_minutes)
+            value = (
+                f"{spent:,.1f} of {goal.budget_minutes:,.1f} outage minutes in {plural(goal.weeks, 'week')} ({share})"
+            )
+            rows.append((f"spent meanwhile of the budget of {goal.name}", value))
     return rows

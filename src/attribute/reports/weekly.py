@@ -7,7 +7,7 @@ shows by their id come from verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from attribute.engines.analysis import Analysis, Window
 from attribute.incidents.model import Incident
 from attribute.reports.goals import judge
 from attribute.reports.narrow import narrow, overlapping, time_of
-from attribute.reports.notes import Action, Notes
+from attribute.reports.notes import Action, Notes, Review
 from attribute.reports.result import Asked, build_result
 from attribute.reports.weekly_model import Weekly
 from attribute.reports.weekly_numbers import (
@@ -48,6 +48,7 @@ def look_at_week(
     asked: Asked,
     notes: Notes | None = None,
     actions: Sequence[Action] = (),
+    reviews: Mapping[str, Review] | None = None,
 ) -> Weekly:
     """
     Return the numbers of one week.
@@ -61,6 +62,7 @@ def look_at_week(
         asked: what the user asked for; its window is not looked at.
         notes: what people wrote about the week.
         actions: from all notes.
+        reviews: how far that of each incident is, by id; None: nobody knows.
     """
     counts, latency = analysis.rollup.counts, analysis.rollup.latency
     part = part_of(week, time_of(counts), asked.now)
@@ -96,6 +98,7 @@ def look_at_week(
         counts=counts,
         notes=notes or Notes(),
         actions=tuple(sorted((action for action in actions if not action.done), key=_urgency)),
+        reviews=reviews,
     )
 
 

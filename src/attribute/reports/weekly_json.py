@@ -66,6 +66,7 @@ def document(weekly: Weekly) -> dict[str, object]:
             {**asdict(action), "due": None if action.due is None else action.due.isoformat()}
             for action in weekly.actions
         ],
+        "reviews": None if weekly.reviews is None else {name: asdict(each) for name, each in weekly.reviews.items()},
         "result": result_document(weekly.result),
     }
 

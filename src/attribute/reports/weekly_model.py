@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -10,7 +11,7 @@ from attribute.incidents.model import Incident
 from attribute.reports.compare import Change
 from attribute.reports.goals import GoalRow
 from attribute.reports.model import Result
-from attribute.reports.notes import Action, Notes
+from attribute.reports.notes import Action, Notes, Review
 from attribute.reports.weeks import Part, Week
 
 __all__ = ["BottleneckRow", "CoverageRow", "DayRow", "Totals", "VendorRow", "Weekly"]
@@ -128,6 +129,7 @@ class Weekly:
         counts: all counts that there are.
         notes: what people wrote.
         actions: what is still to do.
+        reviews: how far the review of each incident is that has notes, by id; None where nobody looked for notes.
     """
 
     week: Week
@@ -147,3 +149,4 @@ class Weekly:
     counts: pl.DataFrame
     notes: Notes
     actions: tuple[Action, ...]
+    reviews: Mapping[str, Review] | None
