@@ -76,19 +76,36 @@ def four_weeks() -> Iterator[Record]:
         yield from traffic(seed=f"four-weeks/{hour}", start_at=start_at, minutes=60, fault=_fault, fleet=fleet)
 
 
+CONFIGURATION = """\
+[goals.everything]
+target = 0.98
+
+[goals.checkout]
+target = 0.99
+functions = ["checkout", "refund"]
+
+[goals.ours]
+target = 0.999
+functions = ["usage-*"]
+classes = ["application", "application-bottleneck"]
+"""
+
+
 def write(folder: Path) -> None:
     """Write all samples into *folder*, which must exist."""
     outage = "fixtures/vendor-outage/logs"
-    common = ["--now", NOW, "--tz", ZONE, "--isolated", "--no-progress"]
+    plain = ["--now", NOW, "--tz", ZONE, "--isolated", "--no-progress"]
+    common = ["--now", NOW, "--tz", ZONE, "--config", "attribute.toml", "--no-progress"]
     with contextlib.chdir(ROOT):
-        _run("report", "incident", outage, *common, "--out", str(folder))
+        _run("report", "incident", outage, *plain, "--out", str(folder))
         incident = next(folder.glob("V-*.html")).name.partition(".")[0]
-        _run("escalate", incident, outage, *common, "--out", str(folder / "escalation"))
+        _run("escalate", incident, outage, *plain, "--out", str(folder / "escalation"))
     with tempfile.TemporaryDirectory() as place:
         logs = Path(place) / "logs"
         logs.mkdir()
         with (logs / "api.jsonl").open("w", encoding="ascii") as file:
             file.writelines(line(record) + "\n" for record in four_weeks())
+        (Path(place) / "attribute.toml").write_text(CONFIGURATION, encoding="utf-8")
         with contextlib.chdir(place):
             gravest = _gravest(common)
             _run("report", "incident", "logs/", "--incident", gravest, *common, "--out", str(folder))

@@ -15,6 +15,7 @@ from functools import cache
 import orjson
 import pyte
 import pytest
+from markdown_it import MarkdownIt
 
 from attribute.reports import email, html, markdown, slack
 from attribute.reports.document import Document
@@ -28,6 +29,7 @@ from tests.report_pages.worlds import (
     hostile_result,
     hostile_weekly,
     kinds,
+    mail_of,
     shape,
     texts,
     tokens,
@@ -130,8 +132,24 @@ def test_markdown_with_any_name_has_the_tokens_of_markdown_with_a_calm_one(
 @everything
 @every_name
 def test_mail_and_message_with_any_name_are_as_with_a_calm_one(maker: Maker, names: tuple[str, ...]) -> None:
-    """The same for the mail's HTML, and for Slack, where only `&<>` mean something and code blocks end at backticks."""
-    assert shape(tree(email.render(made(maker, names)))) == shape(tree(email.render(made(maker, CALM))))
+    """The same for the mail, and for Slack, where only `&<>` mean something and code blocks end at backticks."""
+    (mail, text, page), (calm_mail, calm_text, calm_html) = (
+        mail_of(email.render(made(maker, n))) for n in (names, CALM)
+    )
+    assert shape(tree(page.encode())) == shape(tree(calm_html.encode()))
+    assert mail.items()[:2] == calm_mail.items()[:2]
+    assert mail.keys() == calm_mail.keys() == ["Subject", "X-Unsent", "MIME-Version", "Content-Type"]
+    assert not acts(text)
+    assert not acts(page)
+    ours = [[line for line in each.split("\n") if line.startswith("-")] for each in (text, calm_text)]
+    assert len(ours[0]) == len(ours[1])
+    assert [line for line in ours[0] if set(line) == {"-"}] == [line for line in ours[1] if set(line) == {"-"}]
+    linkify = MarkdownIt("gfm-like", {"linkify": True}).linkify
+    assert linkify is not None
+    runbook = visible(names[0])  # what the configuration says may be a link
+    for shown in (text, texts(tree(page.encode()))):
+        found = linkify.match(shown.replace(runbook, "")) or ()
+        assert [each.text for each in found if each.schema not in {"", "//"} or "www." in each.text] == []
     message, calm = (orjson.loads(slack.render(made(maker, each))) for each in (names, CALM))
     assert [block["type"] for block in message["blocks"]] == [block["type"] for block in calm["blocks"]]
     for block in message["blocks"]:

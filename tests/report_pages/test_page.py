@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from attribute.cli.job import prepare
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.run import analyse_and_build
 from attribute.reports import email, html, markdown, slack
+from attribute.reports.document import Column, Document, Section, Table
 from attribute.reports.html import environment
 from attribute.reports.incident_view import incident_document
 from attribute.reports.json_result import document as as_json
 from attribute.reports.model import Result
 from attribute.reports.wording import count, percent
-from tests.report_pages.worlds import SVG, XHTML, texts, tree
+from tests.report_pages.worlds import SVG, XHTML, mail_of, texts, tree
 from tests.reports.world import full_account, outage, request, result_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -119,7 +121,8 @@ def test_report_of_a_fixture_fits_and_says_the_numbers_of_the_json(scenario: str
     if result.exit_code:
         assert "CANNOT JUDGE" in texts(tree(page))
         return
-    for shown in (texts(tree(page)), text.decode(), texts(tree(mail))):
+    _, mail_text, mail_page = mail_of(mail)
+    for shown in (texts(tree(page)), text.decode(), mail_text, texts(tree(mail_page.encode()))):
         assert count(requests["total"]) in shown
         assert count(requests["incident"]) in shown
     table = next(block for block in document.sections[0].blocks if getattr(block, "caption", "").endswith("by class"))
@@ -151,6 +154,16 @@ def test_report_of_nearly_nothing_says_so(rows: list[dict[str, object]]) -> None
         assert "No record has a time, so nothing here says when." in document.subtitle
 
 
+def test_report_names_the_vendor_where_the_logs_do() -> None:
+    """Who it was is beside the class, as far as the records say."""
+    rows, incidents = outage()
+    whose = dict(incident_document(result_of(rows, incidents=incidents)).facts)["Whose"]
+    assert whose == "vendor, 1 function touched"
+    named = [replace(each, upstreams=(("rates", 9), (None, 1))) for each in incidents]
+    whose = dict(incident_document(result_of(rows, incidents=named)).facts)["Whose"]
+    assert whose == "vendor (rates), 1 function touched"
+
+
 def test_report_never_names_a_cause_by_itself(page: bytes) -> None:
     """Causes, triggers and lessons are blanks for people, each with what belongs there."""
     shown = texts(tree(page))
@@ -170,3 +183,71 @@ def test_same_result_gives_the_same_bytes() -> None:
     first, second = (incident_document(outage_result()) for _ in range(2))
     for render in (html.render, markdown.render, email.render, slack.render):
         assert render(first) == render(second)
+
+
+def test_mail_has_a_text_and_a_page_that_say_the_same() -> None:
+    """Two parts of one mail: all that the tables say stands in the text, and the subject says what it is about."""
+    document = incident_document(outage_result())
+    message, text, page = mail_of(email.render(document))
+    assert message["Subject"] == f"{document.state}: {document.title}"
+    assert all(len(line) <= 76 or " " not in line.strip() or line.startswith("    ") for line in text.split("\n"))
+    flat = " ".join(text.split())
+    assert " ".join(document.sentence.split()) in flat
+    assert all(f"{label}: {value}" in flat for label, value in document.facts)
+    root = tree(page.encode())
+    for each in document.next_commands:
+        assert each in text
+        assert each in texts(root)
+    for section in document.sections:
+        assert (f"\n{section.title}\n---" in text) == section.brief
+        for block in section.blocks if section.brief else ():
+            if isinstance(block, Table) and not block.folded:
+                cells = [cell for row in block.rows for cell in row if isinstance(cell, str)]
+                assert [cell for cell in cells if " ".join(cell.split()) not in flat] == []
+
+
+def test_mail_over_its_budget_has_fewer_rows_and_says_so() -> None:
+    """The whole mail stays under 80 kB as it is sent; what is left out is counted in both parts."""
+    names = tuple(f"{'long' * 30}-{number}" for number in range(60))
+    table = Table(caption="Many", columns=(Column("name"), Column("again")), rows=tuple((n, n * 4) for n in names))
+    document = Document(
+        title="Large",
+        state="MIXED",
+        class_="",
+        subtitle=(),
+        sentence="Much.",
+        sections=(Section(anchor="many", title="Many", blocks=(table,), brief=True),),
+    )
+    mail = email.render(document)
+    assert len(mail) < email.BUDGET_BYTES
+    _, text, page = mail_of(mail)
+    shown = sum(1 for name in names if f"- {name}:" in text)
+    assert 0 < shown < 60
+    assert f"{60 - shown} more rows in the full report" in text
+    assert f"{60 - shown} more rows are in the full report" in texts(tree(page.encode()))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("https://evil.example/x", "https\\u{3a}//evil.example/x"),
+        ("www.evil.example", "www\\u{2e}evil.example"),
+        ("a@evil.example", "a\\u{40}evil.example"),
+        ("a: b//c @SUM(A1) module.name", "a: b//c @SUM(A1) module.name"),
+    ],
+)
+def test_mail_makes_no_link_of_a_name(name: str, expected: str) -> None:
+    """Mail programs link what looks like a link; a name from a log does not. What the configuration says may be one."""
+    rows, incidents = outage(ongoing=False)
+    named = [{**row, "error_code": name if row["error_code"] else None} for row in rows]
+    runbook = {"vendor": "https://wiki.test/vendor"}
+    document = incident_document(result_of(named, incidents=incidents, runbook=runbook))
+    _, text, page = mail_of(email.render(document))
+    table = Section(
+        anchor="x", title="x", blocks=(Table(caption="x", columns=(Column("x"),), rows=((name,),)),), brief=True
+    )
+    _, small, small_page = mail_of(email.render(replace(document, sections=(table,))))
+    for shown in (small, texts(tree(small_page.encode()))):
+        assert expected in shown
+        assert "https://wiki.test/vendor" in shown
+    assert name == expected or name not in text + page

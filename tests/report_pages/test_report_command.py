@@ -34,6 +34,14 @@ def test_incident_report_goes_to_the_named_files(attribute: CommandLine, logs: P
     assert "--fingerprint takes it" not in page
 
 
+def test_report_from_the_cache_is_the_one_without(attribute: CommandLine, logs: Path) -> None:
+    """The fingerprint that is taken beside the cache is the one of reading everything, and so is each byte."""
+    kept = [attribute("report", "incident", "logs/", *COMMON, "-o", "markdown:-") for _ in range(2)]
+    anew = attribute("report", "incident", "logs/", *COMMON, "--no-cache", "-o", "markdown:-")
+    assert [done.out for done in kept] == [anew.out, anew.out]
+    assert anew.code == 0
+
+
 def test_report_without_a_kind_is_the_incidents(attribute: CommandLine, logs: Path) -> None:
     """`attribute report logs/` is the short form; without -o it is Markdown."""
     short = attribute("report", "logs/", *COMMON)
@@ -48,12 +56,14 @@ def test_folder_holds_every_format_and_a_list_newest_first(attribute: CommandLin
     assert attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W47", "--out", "reports").code == 0
     assert attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W46", "--out", "reports").code == 4
     files = {path.name for path in (logs / "reports").iterdir()}
-    ends = (".html", ".md", ".json", ".email.html", ".slack.json", ".notes.md")
+    ends = (".html", ".md", ".json", ".eml", ".slack.json", ".notes.md")
     assert files == {"index.html", *(f"{name}{end}" for name in (ID, "2026-W47", "2026-W46") for end in ends)}
     index = tree((logs / "reports" / "index.html").read_bytes())
-    rows = [texts(row.find(f"{XHTML}th")).strip() for row in index.findall(f".//{XHTML}tbody/{XHTML}tr")]  # type: ignore[arg-type]  # every row has a head
-    assert rows == [ID, "2026-W47", "2026-W46"]
-    assert {a.get("href") for a in index.findall(f".//{XHTML}td/{XHTML}a")} <= files
+    heads = index.findall(f".//{XHTML}li/{XHTML}h2/{XHTML}a")
+    assert [texts(head).strip() for head in heads] == [ID, "2026-W47", "2026-W46"]
+    links = [str(a.get("href")) for a in index.findall(f".//{XHTML}li//{XHTML}a")]
+    assert len(links) == 3 * 5
+    assert set(links) == files - {"index.html", *(name for name in files if name.endswith(".notes.md"))}
     assert orjson.loads((logs / "reports" / f"{ID}.json").read_bytes())["incidents"][0]["id"] == ID
 
 
@@ -73,6 +83,12 @@ def test_notes_survive_a_new_report_and_stand_in_it(attribute: CommandLine, logs
     week = texts(tree((logs / "reports" / "2026-W47.html").read_bytes()))
     assert "ask for a status page" in week
     assert "1 d overdue" in week
+    assert "2 of 11 fields" in week
+    (logs / "reports" / f"{ID}.notes.md").unlink()
+    attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W47", "--out", "reports")
+    assert "not begun" in texts(tree((logs / "reports" / "2026-W47.html").read_bytes()))
+    done = attribute("report", "weekly", "logs/", *COMMON, "--week", "2026-W47", "-o", "markdown")
+    assert "not begun" not in done.out
 
 
 def test_screen_and_report_say_the_same(attribute: CommandLine, logs: Path) -> None:

@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 
 import html5lib
 import polars as pl
@@ -16,7 +19,7 @@ from markdown_it.token import Token
 from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt
 from attribute.frames import COUNTS, LATENCY
 from attribute.incidents import group
-from attribute.reports.asked import Asked
+from attribute.reports.asked import Asked, Goal
 from attribute.reports.document import Document
 from attribute.reports.incident_view import incident_document
 from attribute.reports.model import Result
@@ -90,6 +93,7 @@ def weekly_of(
     notes: Notes | None = None,
     actions: Sequence[Action] = (),
     paths: tuple[str, ...] = ("logs/",),
+    goals: Sequence[Goal] = (),
 ) -> Weekly:
     """The numbers of one week."""
     return look_at_week(
@@ -98,7 +102,7 @@ def weekly_of(
         catalogue=builtin(),
         thresholds=THRESHOLDS,
         incidents=group(analysis.rollup.counts, now=now),
-        asked=Asked(paths=paths, zone=zone, now=now, commands=frozenset({"analyze", "report"})),
+        asked=Asked(paths=paths, zone=zone, now=now, goals=tuple(goals), commands=frozenset({"analyze", "report"})),
         notes=notes,
         actions=actions,
     )
@@ -143,6 +147,17 @@ def tokens(text: bytes) -> Iterator[Token]:
 
 def kinds(text: bytes, *, but: frozenset[str] = frozenset()) -> Counter[str]:
     return Counter(token.type for token in tokens(text) if token.type not in but)
+
+
+def mail_of(mail: bytes) -> tuple[EmailMessage, str, str]:
+    """A mail as a mail program reads it: its message, its text, its HTML."""
+    message = message_from_bytes(mail, policy=default)
+    assert isinstance(message, EmailMessage)
+    assert not message.defects
+    assert message.get_content_type() == "multipart/alternative"
+    text, page = message.iter_parts()
+    assert [text.get_content_type(), page.get_content_type()] == ["text/plain", "text/html"]
+    return message, text.get_content(), page.get_content()
 
 
 def counts_of(rows: Sequence[dict[str, object]]) -> pl.DataFrame:

@@ -51,6 +51,7 @@ class Config:
         path: the file that was read, or nothing.
         settings: every simple setting by name, each with its origin.
         functions: limits of single functions, by function and key.
+        goals: what is said of each goal, by name and key.
         runbook: texts by `class` or `class/function`.
         gates: the tables of the gate as they stand in the file; the gate checks them.
     """
@@ -58,6 +59,7 @@ class Config:
     path: Path | None = None
     settings: Mapping[str, Setting] = field(default_factory=lambda: MappingProxyType({}))
     functions: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+    goals: Mapping[str, Mapping[str, Value]] = field(default_factory=lambda: MappingProxyType({}))
     runbook: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     gates: tuple[Mapping[str, object], ...] = ()
 
@@ -167,7 +169,9 @@ def load(
         origin = f"file: {path}"
         for name, value in table.settings.items():
             settings[name] = Setting(value=_beside(path, name, value), origin=origin)
-        config = Config(path=path, functions=table.functions, runbook=table.runbook, gates=table.gates)
+        config = Config(
+            path=path, functions=table.functions, goals=table.goals, runbook=table.runbook, gates=table.gates
+        )
     for name, setting in SETTINGS.items():
         variable = f"ATTRIBUTE_{name.upper()}"
         if environ.get(variable):
@@ -182,6 +186,7 @@ def load(
         path=path,
         settings=MappingProxyType(settings),
         functions=config.functions,
+        goals=config.goals,
         runbook=config.runbook,
         gates=config.gates,
     )

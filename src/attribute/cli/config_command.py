@@ -39,6 +39,8 @@ def _rows(found: Config) -> list[tuple[str, Value, str]]:
     origin = f"file: {found.path}"
     for function, limits in found.functions.items():
         rows += [(f"functions.{function}.{key}", value, origin) for key, value in limits.items()]
+    for name, said in found.goals.items():
+        rows += [(f"goals.{name}.{key}", value, origin) for key, value in said.items()]
     rows += [(f"runbook.{key}", text, origin) for key, text in found.runbook.items()]
     if found.gates:
         rows.append(("gate", f"{len(found.gates)} table{'' if len(found.gates) == 1 else 's'}", origin))

@@ -12,6 +12,6 @@ __all__ = ["head_start_of"]
 
 def head_start_of(job: Job) -> HeadStart | None:
     """Begin *job*, where that pays."""
-    if job.engine.name is not EngineName.LOCAL or job.flags.rejects is not None:
+    if job.engine.name is not EngineName.LOCAL or job.flags.fingerprint or job.flags.rejects is not None:
         return None
     return head_start(job.options(latency_slot=latency_slot_of(job.flags)))

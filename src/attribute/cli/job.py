@@ -16,7 +16,7 @@ from attribute.cli.commands import COMMANDS
 from attribute.cli.config import Config, load
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import check_outputs
-from attribute.cli.settings import LIMIT_KEYS
+from attribute.cli.settings import GOAL_KEYS, LIMIT_KEYS
 from attribute.cli.streams import stdin_is_fed
 from attribute.engines.analysis import AnalysisOptions, Cache, Progress, RejectedAt, Window
 from attribute.engines.choose import Choice, EngineName
@@ -24,7 +24,7 @@ from attribute.logs.instants import Resolved, parse_zone, resolve, resolve_windo
 from attribute.logs.sources import near_paths
 from attribute.logs.storage import is_url, local_path
 from attribute.m1.errors import AttributionError
-from attribute.reports.asked import Asked
+from attribute.reports.asked import Asked, Goal
 from attribute.reports.escape import terminal
 from attribute.reports.model import Rules
 from attribute.rules.catalogue import Catalogue, builtin, parse
@@ -147,6 +147,7 @@ class Job:
             zone=self.zone,
             now=self.now,
             runbook=self.config.runbook,
+            goals=_goals(self.config),
             commands=frozenset(COMMANDS),
         )
 
@@ -258,6 +259,20 @@ def _engine(config: Config) -> Choice:
         timeout_s=config.number("engine_timeout_s"),
         parallel=int(config.number("engine_parallel")),
     )
+
+
+def _goals(config: Config) -> tuple[Goal, ...]:
+    """Return the configured goals, in the order of their names."""
+    goals = []
+    for name, said in sorted(config.goals.items()):
+        values = {key: known.default for key, known in GOAL_KEYS.items()} | dict(said)
+        target, functions, classes, weeks = (values[key] for key in ("target", "functions", "classes", "weeks"))
+        assert isinstance(target, float)
+        assert isinstance(weeks, float)
+        assert isinstance(functions, tuple)
+        assert isinstance(classes, tuple)
+        goals.append(Goal(name=name, target=target, functions=functions, classes=classes, weeks=int(weeks)))
+    return tuple(goals)
 
 
 def _thresholds(config: Config) -> Thresholds:

@@ -165,9 +165,9 @@ def weekly(flags: AnalysisFlags, week: str | None, out: str | None, notes: str |
     """Write the report of one week."""
     from attribute.cli.delivery import exit_code_of
     from attribute.cli.job import prepare
-    from attribute.cli.report_files import actions_in, typed
+    from attribute.cli.report_files import actions_in, notes_in, typed
     from attribute.cli.run import find_incidents, read_logs
-    from attribute.reports.notes import WEEKLY_FIELDS
+    from attribute.reports.notes import WEEKLY_FIELDS, review_of
     from attribute.reports.weekly import look_at_week
     from attribute.reports.weekly_json import render as weekly_json
     from attribute.reports.weekly_view import weekly_document
@@ -179,6 +179,8 @@ def weekly(flags: AnalysisFlags, week: str | None, out: str | None, notes: str |
     which = Week.last_whole(job.now, zone=job.zone) if week is None else Week.parse(week, zone=job.zone)
     analysis = read_logs(job)
     files = _Files(flags.outputs, out, notes, which.name)
+    ours = files.notes(WEEKLY_FIELDS, title=f"Notes on week {which.name}")
+    others = None if files.folder is None else notes_in(files.folder)
     told = look_at_week(
         analysis,
         week=which,
@@ -186,8 +188,9 @@ def weekly(flags: AnalysisFlags, week: str | None, out: str | None, notes: str |
         thresholds=job.thresholds,
         incidents=find_incidents(job, analysis),
         asked=job.asked(),
-        notes=files.notes(WEEKLY_FIELDS, title=f"Notes on week {which.name}"),
-        actions=actions_in(files.folder) if files.folder is not None else (),
+        notes=ours,
+        actions=actions_in(others or {}),
+        reviews=None if others is None else {name: review_of(each) for name, each in others.items()},
     )
     command = typed("report weekly", flags, week=which.name)
     document = weekly_document(told, command=command, reports=files.pages())

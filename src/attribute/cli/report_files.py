@@ -16,7 +16,7 @@ from attribute.reports.shelf import ENDINGS, Entry, entry_of, index
 if TYPE_CHECKING:
     from attribute.reports.document import Document
 
-__all__ = ["actions_in", "keep_notes", "make_folder", "render", "renew_index", "typed"]
+__all__ = ["actions_in", "keep_notes", "make_folder", "notes_in", "render", "renew_index", "typed"]
 
 NOTES: Final = ".notes.md"
 INDEX: Final = "index.html"
@@ -53,13 +53,15 @@ def keep_notes(path: Path, fields_: Mapping[str, str], *, title: str) -> Notes:
     return parse_notes(wanted)
 
 
-def actions_in(folder: Path) -> tuple[Action, ...]:
-    """Return the action items of all notes in a folder, in order of their file names."""
-    found: list[Action] = []
-    if folder.is_dir():
-        for path in sorted(folder.glob(f"*{NOTES}")):
-            found += parse_actions(parse_notes(_text(path) or ""), source=path.name.removesuffix(NOTES))
-    return tuple(found)
+def notes_in(folder: Path) -> Mapping[str, Notes]:
+    """Return all notes in a folder by the names of their reports, in order of those."""
+    paths = sorted(folder.glob(f"*{NOTES}"))
+    return {path.name.removesuffix(NOTES): parse_notes(_text(path) or "") for path in paths}
+
+
+def actions_in(notes: Mapping[str, Notes]) -> tuple[Action, ...]:
+    """Return the action items of all *notes*, in their order."""
+    return tuple(action for name, each in notes.items() for action in parse_actions(each, source=name))
 
 
 def _text(path: Path) -> str | None:

@@ -15,7 +15,7 @@ from typing import Final, Self
 from attribute.m1.errors import AttributionError
 from attribute.rules.words import Class
 
-__all__ = ["LIMIT_KEYS", "SETTINGS", "ConfigError", "Known", "Table", "Value", "check_table", "from_text"]
+__all__ = ["GOAL_KEYS", "LIMIT_KEYS", "SETTINGS", "ConfigError", "Known", "Table", "Value", "check_table", "from_text"]
 
 Value = float | int | str | tuple[str, ...] | None
 
@@ -131,7 +131,32 @@ LIMIT_KEYS: Final = (
 )
 """What `[functions.NAME]` may set for one function."""
 
-TABLES: Final = ("functions", "runbook", "gate")
+GOAL_KEYS: Final[Mapping[str, Known]] = MappingProxyType(
+    {
+        known.name: known
+        for known in (
+            Known(
+                name="target",
+                kind="number",
+                default=None,
+                low=0.01,
+                high=0.999999,
+                meaning="The share of requests that should go well.",
+            ),
+            Known(name="functions", kind="texts", default=("*",), meaning="Globs of the functions that count."),
+            Known(
+                name="classes",
+                kind="texts",
+                default=tuple(Class),
+                meaning="Failing or slow requests of these classes do not go well.",
+            ),
+            Known(name="weeks", kind="number", default=4.0, low=1.0, high=12.0, meaning="The time of the budget."),
+        )
+    }
+)
+"""What `[goals.NAME]` may say."""
+
+TABLES: Final = ("functions", "goals", "runbook", "gate")
 
 
 class ConfigError(AttributionError):
@@ -167,6 +192,11 @@ class ConfigError(AttributionError):
         return cls(f"{place}: `{key}` is {shown[:60]}{'...' if len(shown) > 60 else ''}, expected {expected}")
 
     @classmethod
+    def goal_without_target(cls, place: str, name: str) -> Self:
+        """Return the error of a goal that does not say how much should go well."""
+        return cls(f"{place}: [goals.{name}] has no `target`", hint="such as `target = 0.995`, for 99.5 % of requests")
+
+    @classmethod
     def shares_crossed(cls, low: float, dominant: float, *, path: Path | None, function: str | None = None) -> Self:
         """Return the error of a low share above the dominant one."""
         place = "" if path is None else f"{path}: "
@@ -183,6 +213,7 @@ class Table:
 
     settings: Mapping[str, Value] = field(default_factory=dict)
     functions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    goals: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     runbook: Mapping[str, str] = field(default_factory=dict)
     gates: tuple[Mapping[str, object], ...] = ()
 
@@ -230,6 +261,7 @@ class _Check:
         return Table(
             settings=settings,
             functions=self.functions(document.get("functions", {})),
+            goals=self.goals(document.get("goals", {})),
             runbook=self.runbook(document.get("runbook", {})),
             gates=self.gates(document.get("gate", [])),
         )
@@ -262,6 +294,29 @@ class _Check:
                 if key not in LIMIT_KEYS:
                     raise ConfigError.unknown_key(self.place((*path, key)), key, LIMIT_KEYS)
             found[name] = {key: self.number(SETTINGS[key], value, (*path, key)) for key, value in limits.items()}
+        return found
+
+    def goals(self, document: object) -> Mapping[str, Mapping[str, Value]]:
+        if not isinstance(document, dict):
+            raise ConfigError.wrong_value(self.place(("goals",)), "goals", document, "tables [goals.NAME]")
+        return {name: self.goal(name, said) for name, said in document.items()}
+
+    def goal(self, name: str, said: object) -> Mapping[str, Value]:
+        path = ("goals", name)
+        if not isinstance(said, dict):
+            raise ConfigError.wrong_value(self.place(path), name, said, "a table with a target")
+        for key in said:
+            if key not in GOAL_KEYS:
+                raise ConfigError.unknown_key(self.place((*path, key)), key, GOAL_KEYS)
+        if "target" not in said:
+            raise ConfigError.goal_without_target(self.place(path), name)
+        found = {key: self.simple(GOAL_KEYS[key], value, (*path, key)) for key, value in said.items()}
+        weeks, classes = found.get("weeks", 1.0), found.get("classes", ())
+        if not isinstance(weeks, float) or not weeks.is_integer():
+            raise ConfigError.wrong_value(self.place((*path, "weeks")), "weeks", said["weeks"], "whole weeks")
+        if not isinstance(classes, tuple) or not set(classes) <= set(Class):
+            expected = f"a list of {', '.join(Class)}"
+            raise ConfigError.wrong_value(self.place((*path, "classes")), "classes", said["classes"], expected)
         return found
 
     def runbook(self, document: object) -> Mapping[str, str]:

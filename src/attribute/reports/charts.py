@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from attribute.reports.drawing import Drawing, Legend, Line, Path, Rect, Shape, Text
@@ -64,7 +64,7 @@ class Stack:
 def stacked(data: Stack) -> Drawing:
     """Draw bars over time, one above the other by class, with what is usual behind them."""
     bins = len(data.labels)
-    top_of_plot = 46 + 14 * len(_staggered(data.marks)[1])
+    top_of_plot = 46 + 14 * (1 + max((label.row for label in _labels(data.marks)), default=-1))
     height = top_of_plot + 170 + _BOTTOM
     base = height - _BOTTOM
     width = WIDTH - _LEFT - _RIGHT
@@ -142,33 +142,55 @@ def _ghost(values: Sequence[float | None], y: Callable[[float], float], slot: fl
     return shapes
 
 
-def _staggered(marks: Sequence[Mark]) -> tuple[list[int], list[float]]:
-    """Return the row of each mark's label, and where each row is taken up to: labels never overlap."""
-    rows: list[int] = []
-    taken: list[float] = []
-    for mark in marks:
-        left, right = _label_span(mark)
-        row = next((n for n, until in enumerate(taken) if until <= left), len(taken))
-        if row == len(taken):
-            taken.append(right)
-        taken[row] = right
-        rows.append(row)
-    return rows, taken
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """Where the label of a mark stands: left or right of its line, from where to where, in which row from below."""
+
+    is_left: bool
+    left: float
+    right: float
+    row: int = 0
+
+    def crosses(self, x: float) -> bool:
+        return self.left < x < self.right
+
+    def overlaps(self, other: _Label) -> bool:
+        return self.row == other.row and self.left < other.right and other.left < self.right
 
 
-def _label_span(mark: Mark) -> tuple[float, float]:
+def _labels(marks: Sequence[Mark]) -> list[_Label]:
+    """Return the label of each mark: none over another, and none over the line of another where that can be helped."""
+    places = [mark.at * (WIDTH - _LEFT - _RIGHT) for mark in marks]
+    found: dict[int, _Label] = {}
+    chosen = [_side(mark, places) for mark in marks]
+    crossed = [{n for n, x in enumerate(places) if label.crosses(x)} for label in chosen]
+    for number in sorted(range(len(marks)), key=lambda n: (len(crossed[n]), n)):
+        above = [found[n].row + 1 for n in crossed[number] if n in found]  # a line begins at the row of its own label
+        label = replace(chosen[number], row=max(above, default=0))
+        while any(label.overlaps(other) for other in found.values()):
+            label = replace(label, row=label.row + 1)
+        found[number] = label
+    return [found[number] for number in range(len(marks))]
+
+
+def _side(mark: Mark, places: Sequence[float]) -> _Label:
+    """Return the label on the side where it crosses fewer lines; else on the one with more room."""
     at, wide = mark.at * (WIDTH - _LEFT - _RIGHT), text_width(mark.label) + 10
-    return (at - wide, at) if mark.at > 0.5 else (at, at + wide)
+    sides = [_Label(is_left=True, left=at - wide, right=at), _Label(is_left=False, left=at, right=at + wide)]
+    if mark.at <= 0.5:
+        sides.reverse()
+    fitting = [label for label in sides if label.left >= -_LEFT and label.right <= WIDTH - _LEFT] or sides
+    return min(fitting, key=lambda label: sum(label.crosses(x) for x in places))
 
 
 def _marks(marks: Sequence[Mark], top: float, base: float, width: float) -> list[Shape]:
     shapes: list[Shape] = []
-    for mark, row in zip(marks, _staggered(marks)[0], strict=True):
+    for mark, label in zip(marks, _labels(marks), strict=True):
         x = _LEFT + width * mark.at
-        label_y = top - 6 - 14 * row
+        label_y = top - 6 - 14 * label.row
         shapes.append(Line(x, label_y - 9, x, base, "mark"))
-        late = mark.at > 0.5
-        shapes.append(Text(x - 4 if late else x + 4, label_y, mark.label, "ink", "end" if late else "start"))
+        place, anchor = (x - 4, "end") if label.is_left else (x + 4, "start")
+        shapes.append(Text(place, label_y, mark.label, "ink", anchor))
     return shapes
 
 

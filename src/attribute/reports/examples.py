@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, tzinfo
 from typing import Final
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from attribute.incidents import belongs
 from attribute.reports.document import Block, Column, Kind, Paragraph, Section, Table, Tone
 from attribute.reports.story import Story
-from attribute.reports.wording import stamp, upstream_word
+from attribute.reports.wording import local, stamp, upstream_word, zone_name
 from attribute.rules.words import CLASSES
 
 __all__ = ["examples_section"]
@@ -54,8 +55,11 @@ def examples_section(story: Story) -> Section | None:
 
 
 def _examples_table(story: Story, class_: str, samples: list[dict[str, object]]) -> Table:
+    zone = story.result.zone
+    days = {local(at, zone).date() for row in samples if isinstance(at := row["at"], datetime)}
+    day = days.pop() if len(days) == 1 else None
     return Table(
-        caption=f"Examples: {class_}",
+        caption=f"Examples: {class_}" + ("" if day is None else f", {day.isoformat()}"),
         columns=(
             Column("request_id", Kind.NAME),
             Column("at", Kind.FIXED),
@@ -65,18 +69,19 @@ def _examples_table(story: Story, class_: str, samples: list[dict[str, object]])
             Column("latency, ms", Kind.NUMBER),
             Column("upstream, ms", Kind.NUMBER),
             Column("error_code", Kind.NAME),
-            Column("reason"),
+            Column("reason", Kind.FIXED),
         ),
-        rows=tuple(_example(story, row) for row in samples),
+        rows=tuple(_example(row, zone, dated=day is None) for row in samples),
     )
 
 
-def _example(story: Story, row: dict[str, object]) -> tuple[str | None, ...]:
+def _example(row: dict[str, object], zone: tzinfo, *, dated: bool) -> tuple[str | None, ...]:
     at, upstream = row["at"], row["upstream_status"]
     assert upstream is None or isinstance(upstream, int)
+    assert at is None or isinstance(at, datetime)
     return (
         str(row["request_id"]),
-        "no time" if at is None else stamp(at, story.result.zone),  # type: ignore[arg-type]  # a column of instants
+        "no time" if at is None else _time(at, zone, dated=dated),
         str(row["function"]),
         "missing" if row["status"] is None else str(row["status"]),
         upstream_word(upstream),
@@ -85,6 +90,10 @@ def _example(story: Story, row: dict[str, object]) -> tuple[str | None, ...]:
         None if row["error_code"] is None else str(row["error_code"]),
         str(row["reason"]),
     )
+
+
+def _time(at: datetime, zone: tzinfo, *, dated: bool) -> str:
+    return stamp(at, zone) if dated else f"{local(at, zone):%H:%M:%S} {zone_name(at, zone)}"
 
 
 def _ms(value: object) -> str | None:

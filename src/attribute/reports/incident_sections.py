@@ -10,6 +10,7 @@ from attribute.reports.charts_rows import heat
 from attribute.reports.compare import Change, changes
 from attribute.reports.document import Block, Bullets, Chart, Column, Kind, Paragraph, Section, Table, Tone, facts
 from attribute.reports.evidence import INCIDENT
+from attribute.reports.goals_section import cost_rows
 from attribute.reports.model import Result, State
 from attribute.reports.story import Story
 from attribute.reports.terminal_tables import NAMES
@@ -91,6 +92,7 @@ def _incident_rows(story: Story) -> list[tuple[str, str]]:
         ("minutes that are evidence of it", count(incident.hot_minutes)),
         ("peak", f"{stamp(incident.peak_at, result.zone)}{_peak(incident.peak_share, incident.total_requests)}"),
         ("as minutes of an outage of everything", f"{incident.outage_minutes:,.1f}"),
+        *cost_rows(result.goals, story.counts, incident.started_at, incident.ended_at),
     ]
     return rows
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from attribute.reports.charts import Mark, Stack, stacked
 from attribute.reports.charts_rows import QuantileRow, quantiles
-from attribute.reports.document import Block, Chart, Column, Kind, Paragraph, Section, Table, Tone
+from attribute.reports.document import Block, Chart, Column, Kind, Paragraph, Section, Table, Tone, facts
 from attribute.reports.evidence import INCIDENT, SPREAD
 from attribute.reports.model import LatencyRow, Series
 from attribute.reports.narrow import around
@@ -110,18 +110,12 @@ def _moments(story: Story) -> Table:
     incident, zone = story.incident, story.result.zone
     assert incident is not None
     rows = [
-        ("first bad minute", stamp(incident.started_at, zone), "from the logs"),
-        ("peak: the minute with the most such requests", stamp(incident.peak_at, zone), "from the logs"),
-        (
-            "recovered",
-            "still going on at the end of the logs" if incident.ongoing else stamp(incident.ended_at, zone),
-            "from the logs",
-        ),
-        ("noticed", None, "for people to write, see the review"),
+        ("first bad minute", stamp(incident.started_at, zone)),
+        ("peak: the minute with the most such requests", stamp(incident.peak_at, zone)),
+        ("recovered", "still going on at the end of the logs" if incident.ongoing else stamp(incident.ended_at, zone)),
+        ("noticed", "for people to write: see the review"),
     ]
-    return Table(
-        caption="Moments", columns=(Column("what"), Column("when", Kind.FIXED), Column("says who")), rows=tuple(rows)
-    )
+    return facts("Moments, from the logs", rows)
 
 
 def _bins_table(story: Story, bins: Series) -> Table:

@@ -42,7 +42,10 @@ from attribute.reports.wording import (
 )
 from attribute.rules.words import Class
 
-__all__ = ["focus_of", "incident_document", "margin_around"]
+__all__ = ["RUNBOOK", "focus_of", "incident_document", "margin_around"]
+
+RUNBOOK: Final = "Runbook"
+"""The label of the texts that the configuration gives."""
 
 DRAFT: Final = "Draft. The facts are generated from logs; causes are for people to write."
 _LONGEST_MARGIN: Final = timedelta(hours=12)
@@ -176,7 +179,7 @@ def _facts(story: Story) -> list[tuple[str, str]]:
     if verdict.state is State.CANNOT_JUDGE:
         return [("What would help", verdict.confidence.raised_by or "")]
     if incident is not None:
-        rows.append(("Whose", f"{incident.class_}, {plural(len(incident.functions), 'function')} touched"))
+        rows.append(("Whose", f"{_whose(incident)}, {plural(len(incident.functions), 'function')} touched"))
         end = None if incident.ongoing else incident.ended_at
         length = span(incident.ended_at - incident.started_at)
         rows.append(("When", f"{when(incident.started_at, end, result.zone)} ({length})"))
@@ -189,8 +192,16 @@ def _facts(story: Story) -> list[tuple[str, str]]:
     rows.append(("How sure", f"{sure.word}{share}"))
     if sure.raised_by:
         rows.append(("What would make it surer", sure.raised_by))
-    rows += [("Runbook", text) for text in result.runbook]
+    rows += [(RUNBOOK, text) for text in result.runbook]
     return rows
+
+
+def _whose(incident: Incident) -> str:
+    """Return the class, and which vendors where the logs name them."""
+    named = [name for name, _ in incident.upstreams if isinstance(name, str)]
+    if incident.class_ is not Class.VENDOR or not named:
+        return incident.class_
+    return f"{incident.class_} ({and_more(named, 2)})"
 
 
 def _next(story: Story) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ __all__ = ["UNREADABLE", "packed", "unpacked"]
 UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
 """What reading bytes of another form may raise."""
 
-_OF_QUESTION: Final = frozenset({"generated_at", "zone", "paths", "tool_version", "rules", "window"})
+_OF_QUESTION: Final = frozenset({"generated_at", "zone", "paths", "tool_version", "rules", "window", "goals"})
 """What a view repeats of the question is not kept with the answer."""
 
 
@@ -50,6 +50,7 @@ def unpacked(data: bytes, asked: Asked, rules: Rules) -> View:
         tool_version=__version__,
         rules=rules,
         window=asked.window,
+        goals=asked.goals,
         **answer,
     )
 
@@ -63,7 +64,7 @@ def _plain(value: object) -> object:
 @cache
 def _kinds(owner: type) -> dict[str, object]:
     # the names that the view model imports for the type checker alone
-    return get_type_hints(owner, localns={"Tally": tuple, "Analysis": object, "Incident": object})
+    return get_type_hints(owner, localns={"Tally": tuple, "Goal": object})
 
 
 def _read(kind: object, value: object) -> object:

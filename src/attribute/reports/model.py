@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # a view that was kept is shown without loading polars
 
     from attribute.engines.analysis import Analysis
     from attribute.incidents.model import Incident, Tally
+    from attribute.reports.asked import Goal
 
 __all__ = [
     "ClassRow",
@@ -331,6 +332,7 @@ class View:
         incidents: by severity, then size; all severities.
         flags: how many verdicts carry which flag.
         runbook: texts for the classes and functions that the answer names.
+        goals: those that are configured; reports hold weeks and incidents against them.
         next_commands: what to run next, ready for a shell.
         exit_code: 0, or 4 where nothing can be judged.
     """
@@ -357,6 +359,7 @@ class View:
     incidents: tuple[IncidentRow, ...] = ()
     flags: Mapping[str, int] = field(default_factory=dict)
     runbook: tuple[str, ...] = ()
+    goals: tuple[Goal, ...] = ()
     next_commands: tuple[str, ...] = ()
     exit_code: int = 0
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-__all__ = ["INCIDENT_FIELDS", "WEEKLY_FIELDS", "Action", "Notes", "parse_actions", "parse_notes", "with_blanks"]
+__all__ = [
+    "INCIDENT_FIELDS",
+    "WEEKLY_FIELDS",
+    "Action",
+    "Notes",
+    "Review",
+    "parse_actions",
+    "parse_notes",
+    "review_of",
+    "with_blanks",
+]
 
 INCIDENT_FIELDS: Final[Mapping[str, str]] = {
     "Summary": "In two or three sentences, for somebody who was not there.",
@@ -67,6 +77,19 @@ class Action:
     due: date | None
     done: bool
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """How far the review of an incident is: fields that somebody wrote, of those that there are."""
+
+    written: int
+    fields: int
+
+
+def review_of(notes: Notes) -> Review:
+    """Return how far the review of an incident is, by its notes."""
+    return Review(sum(1 for name in INCIDENT_FIELDS if notes.under(name)), len(INCIDENT_FIELDS))
 
 
 def parse_notes(text: str) -> Notes:

@@ -121,6 +121,7 @@ def build_result(
         incidents=rows,
         flags=facts.flags,
         runbook=_runbook(verdict, why, asked.runbook),
+        goals=asked.goals,
         next_commands=_next(verdict, rows, asked),
         exit_code=CANNOT_JUDGE if verdict.state is State.CANNOT_JUDGE else 0,
         analysis=analysis,

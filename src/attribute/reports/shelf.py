@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import orjson
 
 from attribute.reports.html import page
+from attribute.reports.wording import stamp
+from attribute.rules.words import Class
 
 __all__ = ["ENDINGS", "NAME", "Entry", "entry_of", "index"]
 
@@ -25,7 +28,7 @@ ENDINGS: Final[Mapping[str, str]] = {
     "html": ".html",
     "markdown": ".md",
     "json": ".json",
-    "email": ".email.html",
+    "email": ".eml",
     "slack": ".slack.json",
 }
 
@@ -39,6 +42,7 @@ class Entry:
         name: of its files, without their ending.
         kind: what it is.
         sentence: what it says.
+        class_: the class that most of it is, for a mark; empty where none is.
         made: when, as its JSON says.
         at: what it is sorted by: the begin of the time that it is about.
         page: its file.
@@ -48,6 +52,7 @@ class Entry:
     name: str
     kind: str
     sentence: str
+    class_: str
     made: str
     at: str
     page: str
@@ -84,11 +89,29 @@ def entry_of(name: str, content: bytes, files: frozenset[str]) -> Entry | None:
         name=name,
         kind=kind,
         sentence=sentence,
-        made=str(document.get("generated_at")),
+        class_=_class(document),
+        made=_moment(document.get("generated_at")),
         at=str(at or ""),
         page=f"{name}.html",
         others=others,
     )
+
+
+def _class(document: Mapping[str, object]) -> str:
+    """Return the state of the answer where it is a class of ours."""
+    result = document.get("result", document)
+    verdict = result.get("verdict") if isinstance(result, dict) else None
+    state = verdict.get("state") if isinstance(verdict, dict) else None
+    return state if isinstance(state, str) and state in set(Class) else ""
+
+
+def _moment(text: object) -> str:
+    """Return an instant as people read it; anything else as it stands."""
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return str(text)
+    return str(text) if at.tzinfo is None else stamp(at, UTC)
 
 
 def _sentence(document: Mapping[str, object]) -> object:

@@ -7,7 +7,7 @@ shows by their id come from verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,8 +16,9 @@ import polars as pl
 from attribute.engines.analysis import Analysis, Window
 from attribute.incidents.model import Incident
 from attribute.reports.asked import Asked
+from attribute.reports.goals import judge
 from attribute.reports.narrow import narrow, overlapping, time_of
-from attribute.reports.notes import Action, Notes
+from attribute.reports.notes import Action, Notes, Review
 from attribute.reports.result import build_result
 from attribute.reports.weekly_model import Weekly
 from attribute.reports.weekly_numbers import (
@@ -48,6 +49,7 @@ def look_at_week(
     asked: Asked,
     notes: Notes | None = None,
     actions: Sequence[Action] = (),
+    reviews: Mapping[str, Review] | None = None,
 ) -> Weekly:
     """
     Return the numbers of one week.
@@ -61,6 +63,7 @@ def look_at_week(
         asked: what the user asked for; its window is not looked at.
         notes: what people wrote about the week.
         actions: from all notes.
+        reviews: how far that of each incident is, by id; None: nobody knows.
     """
     counts, latency = analysis.rollup.counts, analysis.rollup.latency
     part = part_of(week, time_of(counts), asked.now)
@@ -88,6 +91,7 @@ def look_at_week(
         hours=hours(week, now.counts),
         trend=trend(week, part, counts, incidents),
         movers=movers(now.counts, old),
+        goals=judge(asked.goals, counts, week=week, part=part),
         vendors=vendors(now, counts=counts, week=week, part=part, incidents=shown),
         bottlenecks=bottlenecks(now.counts, now.latency, old, old_latency),
         coverage=coverage(now.counts),
@@ -95,6 +99,7 @@ def look_at_week(
         counts=counts,
         notes=notes or Notes(),
         actions=tuple(sorted((action for action in actions if not action.done), key=_urgency)),
+        reviews=reviews,
     )
 
 

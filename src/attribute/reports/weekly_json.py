@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 
 import orjson
 
 from attribute.reports.escape import json_bytes
+from attribute.reports.goals import BURNS, GoalRow
 from attribute.reports.json_result import document as result_document
 from attribute.reports.weekly_model import Totals, Weekly
 from attribute.reports.weekly_view import headline
@@ -56,6 +58,7 @@ def document(weekly: Weekly) -> dict[str, object]:
             }
             for change in weekly.movers
         ],
+        "goals": [_goal(row) for row in weekly.goals],
         "vendors": [asdict(row) for row in weekly.vendors],
         "bottlenecks": [asdict(row) for row in weekly.bottlenecks],
         "coverage": [asdict(row) for row in weekly.coverage],
@@ -63,7 +66,25 @@ def document(weekly: Weekly) -> dict[str, object]:
             {**asdict(action), "due": None if action.due is None else action.due.isoformat()}
             for action in weekly.actions
         ],
+        "reviews": None if weekly.reviews is None else {name: asdict(each) for name, each in weekly.reviews.items()},
         "result": result_document(weekly.result),
+    }
+
+
+def _goal(row: GoalRow) -> dict[str, object]:
+    return {
+        **asdict(row.goal),
+        "requests": row.requests,
+        "bad": row.bad,
+        "outcome": row.outcome.value,
+        "budget_requests": row.budget_requests,
+        "budget_bad": row.budget_bad,
+        "budget_left": None if row.budget_left is None else round(row.budget_left, 6),
+        "burn_by_hours": {
+            str(length // timedelta(hours=1)): None if burn is None else round(burn, 6)
+            for length, burn in zip(BURNS, row.burns, strict=True)
+        },
+        "trend": [None if each is None else {"requests": each[0], "bad": each[1]} for each in row.trend],
     }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from attribute.incidents.model import Incident
 from attribute.reports.compare import Change
+from attribute.reports.goals import GoalRow
 from attribute.reports.model import Result
-from attribute.reports.notes import Action, Notes
+from attribute.reports.notes import Action, Notes, Review
 from attribute.reports.weeks import Part, Week
 
 __all__ = ["BottleneckRow", "CoverageRow", "DayRow", "Totals", "VendorRow", "Weekly"]
@@ -119,6 +121,7 @@ class Weekly:
         hours: requests failing or slow by day and hour; None where there was no request.
         trend: four weeks, the last one being this; None for a week without logs.
         movers: (function, class, error_code) whose counts changed.
+        goals: the configured ones, held against the told part.
         vendors: by failed calls.
         bottlenecks: by requests, then own time.
         coverage: by requests without evidence.
@@ -126,6 +129,7 @@ class Weekly:
         counts: all counts that there are.
         notes: what people wrote.
         actions: what is still to do.
+        reviews: how far the review of each incident is that has notes, by id; None where nobody looked for notes.
     """
 
     week: Week
@@ -137,6 +141,7 @@ class Weekly:
     hours: tuple[tuple[int | None, ...], ...]
     trend: tuple[Totals | None, ...]
     movers: tuple[Change, ...]
+    goals: tuple[GoalRow, ...]
     vendors: tuple[VendorRow, ...]
     bottlenecks: tuple[BottleneckRow, ...]
     coverage: tuple[CoverageRow, ...]
@@ -144,3 +149,4 @@ class Weekly:
     counts: pl.DataFrame
     notes: Notes
     actions: tuple[Action, ...]
+    reviews: Mapping[str, Review] | None

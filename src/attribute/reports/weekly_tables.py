@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from attribute.reports.document import Block, Column, Kind, Paragraph, Section, Table, Tone
+from attribute.reports.notes import Review
 from attribute.reports.weekly_model import BottleneckRow, VendorRow, Weekly
 from attribute.reports.wording import FEW, count, percent, span, stamp
 
@@ -41,6 +42,7 @@ def incidents_section(weekly: Weekly, reports: Iterable[str]) -> Section | None:
             Column("requests", Kind.NUMBER),
             Column("functions", Kind.NAME),
             Column("outage min", Kind.NUMBER),
+            *(() if weekly.reviews is None else (Column("review"),)),
         ),
         rows=tuple(
             (
@@ -52,6 +54,7 @@ def incidents_section(weekly: Weekly, reports: Iterable[str]) -> Section | None:
                 count(each.requests),
                 ", ".join(each.functions[:5]) + (" ..." if len(each.functions) > 5 else ""),
                 f"{each.outage_minutes:,.1f}",
+                *(() if weekly.reviews is None else (_review(weekly.reviews.get(each.id)),)),
             )
             for each in weekly.incidents[:ROWS]
         ),
@@ -62,6 +65,12 @@ def incidents_section(weekly: Weekly, reports: Iterable[str]) -> Section | None:
         text = f"{count(hidden)} of severity 4, most of which are chance, are not shown."
         blocks.append(Paragraph(text, Tone.NOTE))
     return Section(anchor="incidents", title="Incidents", blocks=tuple(blocks), brief=True)
+
+
+def _review(review: Review | None) -> str:
+    if review is None or not review.written:
+        return "not begun"
+    return f"{count(review.written)} of {count(review.fields)} fields"
 
 
 def movers_section(weekly: Weekly) -> Section | None:

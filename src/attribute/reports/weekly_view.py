@@ -17,6 +17,7 @@ from attribute.reports.document import (
     Table,
     Tone,
 )
+from attribute.reports.goals_section import goals_fact, goals_section
 from attribute.reports.model import State
 from attribute.reports.notes import WEEKLY_FIELDS
 from attribute.reports.shared_sections import data_section, method_section, typed_paths, unknown_section
@@ -51,7 +52,7 @@ def weekly_document(weekly: Weekly, *, command: str, reports: frozenset[str] = f
     """
     result, week = weekly.result, weekly.week
     state = result.verdict.state
-    sections: list[Section | None] = [_compare_section(weekly)]
+    sections: list[Section | None] = [goals_section(weekly.goals, week), _compare_section(weekly)]
     if weekly.totals.requests:
         sections += [
             days_section(weekly, by_hour=not _uneventful(weekly)),
@@ -61,7 +62,9 @@ def weekly_document(weekly: Weekly, *, command: str, reports: frozenset[str] = f
         sections += [movers_section(weekly), vendors_section(weekly), bottlenecks_section(weekly)]
         sections.append(unknown_section(result, result.analysis.rollup.counts, history=weekly.counts))
         if _uneventful(weekly):
-            sections = [section for section in sections if section is None or section.anchor in {"compare", "days"}]
+            sections = [
+                section for section in sections if section is None or section.anchor in {"goals", "compare", "days"}
+            ]
     sections += [
         actions_section(weekly),
         _remarks_section(weekly),
@@ -139,6 +142,9 @@ def _facts(weekly: Weekly) -> list[tuple[str, str]]:
         parts = [f"{class_} {of(totals.by_class[class_], totals.incident)}" for class_ in verdict.classes]
         rows.append(("Whose, most of it", ", ".join(parts)))
     rows.append(("How sure", verdict.confidence.word))
+    goals = goals_fact(weekly.goals)
+    if goals is not None:
+        rows.append(("Goals", goals))
     if weekly.incidents:
         worst = weekly.incidents[0]
         rows.append(
@@ -225,6 +231,8 @@ def _remarks(weekly: Weekly) -> list[str]:
         "The numbers are those of the week alone; the account of lines is that of all logs that were read.",
         "Incidents are found over all logs that were read, so that earlier weeks say what is usual.",
     ]
+    if not weekly.goals:
+        remarks.append("No goal is configured, so none is shown as met or missed: write [goals.NAME] with a target.")
     if any((at.minute % 10, at.second) != (0, 0) for at in (weekly.part.since_at, weekly.part.until_at)):
         remarks.append("Latencies are counted in slots of ten minutes; the week begins or ends within one.")
     return remarks

@@ -68,7 +68,7 @@ WRITERS: Final[dict[str, WriterEntry]] = {
     "json": WriterEntry("attribute.reports.json_result:write", "one object, `attribute schema --result`", of_view=True),
     "html": WriterEntry("attribute.reports.html:write", "the report as one page, for a browser and for paper"),
     "markdown": WriterEntry("attribute.reports.markdown:write", "the report for GitHub, at most 60,000 characters"),
-    "email": WriterEntry("attribute.reports.email:write", "its short form as the body of a mail, under 80 kB"),
+    "email": WriterEntry("attribute.reports.email:write", "its short form as a mail, text and HTML, under 80 kB"),
     "slack": WriterEntry("attribute.reports.slack:write", "its short form as a message of blocks"),
     "verdicts": WriterEntry("attribute.reports.verdict_lines:write", "JSON Lines, one per incident request"),
     "csv": WriterEntry("attribute.reports.csv_tables:write", "classes, functions and incidents", of_view=True),
