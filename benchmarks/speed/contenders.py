@@ -27,6 +27,9 @@ JQ_PROGRAM = (
 )
 
 
+Reads = Literal["clean", "broken", "gzip", "growing"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
     """The same log four times: clean, with broken lines among the others, compressed, and one that grows."""
@@ -68,7 +71,7 @@ class Contender:
 
     name: str
     command: Sequence[str]
-    reads: Literal["clean", "broken", "gzip", "growing"] = "clean"
+    reads: Reads = "clean"
     environment: Mapping[str, str] = field(default_factory=dict)
     is_there: bool = True
     before: Callable[[Path], None] | None = None
@@ -85,9 +88,10 @@ class Contender:
         )
 
 
-def _peer(name: str, script: str, *, module: str | None = None) -> Contender:
+def _peer(name: str, script: str, *, module: str | None = None, reads: Reads = "clean") -> Contender:
     return Contender(
         name=name,
+        reads=reads,
         command=(sys.executable, str(PEERS / script)),
         is_there=module is None or find_spec(module) is not None,
     )
@@ -117,12 +121,17 @@ def _grow(log: Path) -> None:
         file.write(new[: new.rfind(b"\n") + 1])
 
 
-BASE = "DuckDB"
-"""The contender that the ratios are to."""
+BASES: Mapping[Reads, str] = {
+    "clean": "DuckDB",
+    "growing": "DuckDB",
+    "broken": "DuckDB, 5 % broken lines",
+    "gzip": "DuckDB, gzip",
+}
+"""The contender that the ratios are to: DuckDB reading the same file (of one that grows, before it grew)."""
 
 CONTENDERS = (
     _peer("floor", "floor.py"),
-    _peer(BASE, "duckdb_counts.py", module="duckdb"),
+    *(_peer(BASES[reads], "duckdb_counts.py", module="duckdb", reads=reads) for reads in ("clean", "broken", "gzip")),
     Contender(name="attribute", command=OURS),
     Contender(name="attribute, nothing new", command=KEEPING, before=_run_once),
     Contender(name="attribute, 5 % broken lines", command=OURS, reads="broken"),

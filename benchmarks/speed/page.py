@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.speed.contenders import BASE
+from benchmarks.speed.contenders import BASES, CONTENDERS
 from benchmarks.speed.measure import Figures
 
 HEAD = """# Performance
@@ -18,20 +18,22 @@ one that is not counted; all contenders run in turn. The machine has 2 cores. Ma
 `attribute FILE -o json` checks every line, gives every incident request its verdict and finds the incidents. DuckDB,
 ClickHouse, plain polars and the Python loop only read the same file and count by minute, function, statuses and class;
 most of them cannot read a log with broken lines. The floor reads the bytes and counts the newlines. *One thread* is
-`attribute` held to one processor. *Nothing new* and *1 % new* are second runs over what the cache holds; all others of
+`attribute` held to one processor. Ratios are to DuckDB reading the same file: the compressed one, the one with broken
+lines (which it passes over). *Nothing new* and *1 % new* are second runs over what the cache holds; all others of
 `attribute` run with `--no-cache`.
 """
 
 
 def table(size_gb: float, figures: Mapping[str, Figures]) -> str:
     """Return a Markdown table of one size."""
-    base = figures.get(BASE)
+    bases = {each.name: figures.get(BASES[each.reads]) for each in CONTENDERS}
     rows = [
         f"\n## {size_gb:g} GB\n",
         "| | wall, s | processor, s | peak, MB | wall, times DuckDB | processor, times DuckDB |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, one in figures.items():
+        base = bases[name]
         ratios = ("", "") if base is None else (f"{one.wall_s / base.wall_s:.2f}", f"{one.cpu_s / base.cpu_s:.2f}")
         rows.append(f"| {name} | {one.wall_s:.2f} | {one.cpu_s:.2f} | {one.peak_mb:.0f} | {ratios[0]} | {ratios[1]} |")
     return "\n".join(rows) + "\n"

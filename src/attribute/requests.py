@@ -31,7 +31,7 @@ _ROWS: Final = 1 << 40
 """Over any number of rows: `rank * _ROWS + row` orders by rank, then by row, in one integer."""
 
 
-def consolidate(records: pl.DataFrame) -> pl.DataFrame:
+def consolidate(records: pl.DataFrame, *, in_order: bool = True) -> pl.DataFrame:
     """
     Put the records of each request together.
 
@@ -43,18 +43,20 @@ def consolidate(records: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         records: a `RECORDS` frame in any order, with all records of every request in it.
+        in_order: whether the order of what is returned matters.
 
     Returns:
-        A `REQUESTS` frame with one row per `request_id`, in order of `at` (untimed last), then `request_id`. The same
-        for any order of the rows, and however often a row is repeated.
+        A `REQUESTS` frame with one row per `request_id`, in order of `at` (untimed last), then `request_id`, or in
+        none. The same for any order of the rows, and however often a row is repeated.
     """
     records = _canonical(records)
     alone = pl.col("request_id").is_unique()
     singles = records.filter(alone).with_columns(
         pl.lit(None, pl.String).alias("joined_from"), pl.lit(1, pl.Int32).alias("records")
     )
-    several = _put_together(records.filter(~alone))
-    return pl.concat([singles, several]).sort("at", "request_id", nulls_last=True, maintain_order=True)
+    several = _put_together(records.filter(~alone)) if singles.height < records.height else singles.clear()
+    requests = pl.concat([singles, several])
+    return requests.sort("at", "request_id", nulls_last=True, maintain_order=True) if in_order else requests
 
 
 def count_duplicates(records: pl.DataFrame, requests: pl.DataFrame) -> int:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -19,11 +20,10 @@ from attribute.buckets import MAX_MS, bucket_bounds, bucket_expr, bucket_of, qua
 from attribute.coded import Batch, Coded, Packing
 from attribute.frames import COUNTS, INSTANT, LATENCY
 from attribute.rules.words import NO_CLASS, Reason
+from attribute.slots import SLOT
 
 __all__ = [
-    "EPOCH",
     "OTHER",
-    "SLOT",
     "Rollup",
     "bucket_bounds",
     "bucket_expr",
@@ -32,6 +32,7 @@ __all__ = [
     "compact",
     "count_healthy",
     "count_some_healthy",
+    "count_some_verdicts",
     "count_verdicts",
     "counted_healthy",
     "empty",
@@ -44,10 +45,7 @@ __all__ = [
 OTHER: Final = "(other)"
 """What `compact` calls all the names that were too many to keep."""
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE_US: Final = 60_000_000
-SLOT: Final = timedelta(minutes=10)
-"""How wide the slots of `LATENCY` are where nobody asks for wider ones."""
 
 _RECORD_KEYS: Final = ("function", "stage", "upstream", "status", "upstream_status", "error_code")
 _UNKNOWN_BUCKET: Final = bucket_of(MAX_MS) + 1
@@ -81,6 +79,7 @@ class Rollup:
     __hash__ = None  # type: ignore[assignment]  # frames cannot be hashed: a rollup is compared, and is never a key
 
 
+@cache
 def empty() -> Rollup:
     """Return the rollup of no requests at all, the identity of `merge`."""
     return Rollup(COUNTS.to_frame(), LATENCY.to_frame())
@@ -148,8 +147,43 @@ def count_verdicts(verdicts: pl.DataFrame, *, slot: timedelta = SLOT) -> Rollup:
     Returns:
         Their rollup.
     """
-    rows = Batch.of(verdicts)
-    return merge([_count(rows, {name: rows.coded(name) for name in ("class", "rule", "reason")}, keep=None, slot=slot)])
+    return merge([count_some_verdicts(verdicts, slot=slot)])
+
+
+def count_some_verdicts(verdicts: pl.DataFrame, *, slot: timedelta = SLOT) -> Rollup:
+    """
+    Count incident requests as `count_verdicts` does, for `merge` alone.
+
+    Returns:
+        Frames in no order. Where most requests have a minute and a key of their own, as those of incidents have, this
+        takes half the time of telling them apart by numbers first.
+    """
+    rows = verdicts.lazy()
+    at_us, total = pl.col("at").to_physical(), pl.col("latency_ms")
+    minute = (at_us // _MINUTE_US * _MINUTE_US).cast(INSTANT).alias("minute")
+    keys = ("class", "rule", "reason", *_RECORD_KEYS)
+    own = (total - pl.col("upstream_latency_ms")).clip(lower_bound=0)
+    buckets = {"total": total, "upstream": pl.col("upstream_latency_ms"), "own": own}
+    width_us = _width_us(slot)
+    taken = rows.select(
+        (at_us // width_us * width_us).cast(INSTANT).alias("slot"),
+        "function",
+        *(bucket_expr(ms).alias(measure) for measure, ms in buckets.items()),
+    )
+    requests = pl.len().cast(pl.Int64).alias("requests")
+    counts, *latency = pl.collect_all(
+        [
+            rows.select(minute, *keys).group_by("minute", *keys).agg(requests),
+            *(
+                taken.filter(pl.col(measure).is_not_null())
+                .group_by("slot", "function", pl.col(measure).alias("bucket"))
+                .agg(requests)
+                .with_columns(pl.lit(measure).alias("measure"))
+                for measure in buckets
+            ),
+        ]
+    )
+    return Rollup(counts.select(COUNTS.names()), pl.concat(frame.select(LATENCY.names()) for frame in latency))
 
 
 def roll_up(*, verdicts: pl.DataFrame, healthy: pl.DataFrame) -> Rollup:
@@ -165,7 +199,7 @@ def roll_up(*, verdicts: pl.DataFrame, healthy: pl.DataFrame) -> Rollup:
     """
     rows = Batch.of(healthy)
     calm = _count(rows, {**_unruled(rows.height), "reason": rows.coded("reason")}, keep=None, slot=SLOT)
-    return merge([count_verdicts(verdicts), calm])
+    return merge([count_some_verdicts(verdicts), calm])
 
 
 def merge(rollups: Iterable[Rollup], *, less: Iterable[Rollup] = ()) -> Rollup:

@@ -10,7 +10,7 @@ from attribute.rules.compile import CompiledRules
 __all__ = ["classify"]
 
 
-def classify(requests: pl.DataFrame, compiled: CompiledRules) -> pl.DataFrame:
+def classify(requests: pl.DataFrame, compiled: CompiledRules, *, in_order: bool = True) -> pl.DataFrame:
     """
     Give every incident request its verdict.
 
@@ -19,14 +19,15 @@ def classify(requests: pl.DataFrame, compiled: CompiledRules) -> pl.DataFrame:
     Args:
         requests: a `REQUESTS` frame, one row per request.
         compiled: the rules.
+        in_order: whether the order of what is returned matters.
 
     Returns:
         A `VERDICTS` frame with one row per request that is failing or slow; the others are left out. In order of `at`
-        (untimed last), then `request_id`.
+        (untimed last), then `request_id`, or in none.
     """
-    return (
+    verdicts = (
         requests.filter(compiled.incident)
         .with_columns(*compiled.verdict[:-1], compiled.flags)
         .select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())
-        .sort("at", "request_id", nulls_last=True, maintain_order=True)
     )
+    return verdicts.sort("at", "request_id", nulls_last=True, maintain_order=True) if in_order else verdicts

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from attribute.cli.job import prepare
 from attribute.cli.options import AnalysisFlags
-from attribute.cli.run import analyse_and_build, prepare
+from attribute.cli.run import analyse_and_build
 from attribute.cli.watch import looks
 from attribute.reports.model import Result
 
@@ -74,7 +75,7 @@ def test_watching_that_is_started_again_says_the_same(folder: Path) -> None:
     for _ in range(2):
         (pieces,) = looks(prepare(flags), counted, count=1, wait=lambda: None)
         assert pieces == [b"9000 9000"]
-    assert analyse_and_build(flags).requests.total == 9000
+    assert analyse_and_build(prepare(flags)).requests.total == 9000
 
 
 def test_piped_watch_prints_one_plain_line_per_look(folder: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribute.engines.analysis import Window
-from attribute.engines.partial import Partial, calm_terms, digest
+from attribute.engines.analysis import AnalysisOptions, Window
+from attribute.engines.partial import Partial, digest
 from attribute.logs.lines import decode_chunk
 from attribute.logs.scanning import SCAN, CalmTerms, Scanned
 from attribute.m1.fields import ENDING_STAGES, FIELDS, Kind
@@ -34,6 +34,11 @@ SOUND: dict[str, object] = {
 }  # fmt: skip
 AT = datetime(2026, 11, 16, 12, tzinfo=UTC)
 TERMS = CalmTerms(below_ms=1000.0, latency_slot=timedelta(days=1))
+
+
+def terms_for(window: Window, slot: timedelta) -> CalmTerms:
+    """Return how an engine counts calm records under the default limits."""
+    return AnalysisOptions(paths=(), catalogue=builtin(), window=window, latency_slot=slot).calm_terms()
 
 
 def scanned(*rows: dict[str, object], calm: CalmTerms | None = None) -> Scanned:
@@ -140,7 +145,7 @@ def test_counting_calm_records_on_the_spot_changes_no_count(
     """Whether rows are handed out and then counted, or counted at once, is a matter of speed alone."""
     ends = [None if minutes is None else AT + timedelta(minutes=minutes) for minutes in (since, until)]
     window = Window(since_at=ends[0], until_at=ends[1])
-    terms = calm_terms(RULES, window=window, latency_slot=slot)
+    terms = terms_for(window, slot)
     chunk = chunk_of(data)
     same_digest(
         digest(decode_chunk(chunk, calm=terms, fast_from=1), compiled=RULES, window=window, latency_slot=slot),
@@ -160,7 +165,7 @@ def test_more_names_than_fit_a_packed_key_are_counted_all_the_same() -> None:
     ]
     chunk = chunk_of(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
     window, slot = Window(), timedelta(days=1)
-    terms = calm_terms(RULES, window=window, latency_slot=slot)
+    terms = terms_for(window, slot)
     one = digest(decode_chunk(chunk, calm=terms), compiled=RULES, window=window, latency_slot=slot)
     other = digest(decode_chunk(chunk), compiled=RULES, window=window, latency_slot=slot)
     same_digest(one, other)

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attribute.logs import compression
 from attribute.logs.chunks import ChunkReader, Limits, Problem, SourceOutcome
 from attribute.logs.compression import Compression, expand, sniff
 from attribute.logs.raw import Fault
@@ -301,3 +302,43 @@ def test_zip_is_named_and_gives_no_lines(tmp_path: Path) -> None:
         archive.writestr("a.log", TEXT)
     reader = ChunkReader(Source.of(tmp_path / "a.zip"))
     assert (list(reader), reader.outcome.problem, reader.outcome.detail) == ([], Problem.UNSUPPORTED, "zip")
+
+
+def told(data: bytes) -> tuple[bytes, tuple[object, ...]]:
+    """Return the text that could be had, and the fault in words."""
+    text = b""
+    try:
+        for piece in expand(Held(data), Compression.GZIP, Limits()):
+            text += piece
+    except Fault as fault:
+        return text, fault.args
+    return text, ()
+
+
+GZIPPED = gzip.compress(TEXT[:40_000], 6) + gzip.compress(TEXT[40_000:60_000], 9) + gzip.compress(b"", 1)
+DAMAGE = st.lists(st.tuples(st.integers(0, len(GZIPPED) - 1), st.integers(0, 255)), max_size=3)
+
+
+@given(damage=DAMAGE, cut=st.integers(0, len(GZIPPED)))
+@settings(max_examples=300, deadline=None)
+def test_quick_gzip_tells_what_zlib_tells(damage: list[tuple[int, int]], cut: int) -> None:
+    """Whichever library expands it, broken gzip gives the same text and the same fault in the same words."""
+    data = bytearray(GZIPPED[:cut] if cut % 3 == 0 else GZIPPED)
+    for place, value in damage:
+        if place < len(data):
+            data[place] = value
+    quick = told(bytes(data))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compression, "isal_zlib", None)
+        plain = told(bytes(data))
+    assert quick == plain
+
+
+@pytest.mark.parametrize("flags", range(256))
+def test_gzip_head_of_any_flags_is_read_as_zlib_reads_it(flags: int) -> None:
+    """Extra fields, names, comments, sums of the head, and flags that nobody knows."""
+    data = GZIPPED[:3] + bytes([flags]) + GZIPPED[4:10] + b"\3\0abcname\0comment\0" + GZIPPED[10:]
+    quick = told(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compression, "isal_zlib", None)
+        assert quick == told(data)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from attribute.cli.config import load
 from attribute.cli.settings import ConfigError, check_table
 from attribute.reports import html
+from attribute.reports.asked import Goal
 from attribute.reports.document import Document, Section, Table
-from attribute.reports.goals import Goal, GoalRow, Outcome, judge, outage_minutes
+from attribute.reports.goals import GoalRow, Outcome, judge, outage_minutes
 from attribute.reports.weekly_json import render as weekly_json
 from attribute.reports.weekly_view import weekly_document
 from attribute.reports.weeks import Part, Week

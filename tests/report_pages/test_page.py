@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from attribute.cli.job import prepare
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.run import analyse_and_build
 from attribute.reports import email, html, markdown, slack
@@ -103,14 +104,10 @@ def test_timeline_bars_are_as_high_as_their_numbers(page: bytes) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_report_of_a_fixture_fits_and_says_the_numbers_of_the_json(scenario: str, tmp_path: Path) -> None:
     """One view model: classes, totals and shares are the same in JSON, HTML, Markdown and mail; all within budget."""
-    result = analyse_and_build(
-        AnalysisFlags(
-            paths=(str(FIXTURES / scenario / "logs"),),
-            now="2026-11-17T00:00:00Z",
-            isolated=True,
-            no_progress=True,
-        )
+    flags = AnalysisFlags(
+        paths=(str(FIXTURES / scenario / "logs"),), now="2026-11-17T00:00:00Z", isolated=True, no_progress=True
     )
+    result = analyse_and_build(prepare(flags))
     document = incident_document(result)
     page, text, mail = html.render(document), markdown.render(document), email.render(document)
     assert len(page) <= 300_000

@@ -19,12 +19,11 @@ from markdown_it.token import Token
 from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt
 from attribute.frames import COUNTS, LATENCY
 from attribute.incidents import group
+from attribute.reports.asked import Asked, Goal
 from attribute.reports.document import Document
-from attribute.reports.goals import Goal
 from attribute.reports.incident_view import incident_document
 from attribute.reports.model import Result
 from attribute.reports.notes import Action, Notes
-from attribute.reports.result import Asked
 from attribute.reports.weekly import look_at_week
 from attribute.reports.weekly_model import Weekly
 from attribute.reports.weekly_view import weekly_document

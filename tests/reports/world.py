@@ -10,8 +10,9 @@ import polars as pl
 from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt
 from attribute.frames import REQUESTS
 from attribute.incidents.model import Incident, Span
+from attribute.reports.asked import Asked
 from attribute.reports.model import Result
-from attribute.reports.result import Asked, build_result
+from attribute.reports.result import build_result
 from attribute.rollup import count_healthy, count_verdicts, merge
 from attribute.rules.catalogue import builtin
 from attribute.rules.compile import compile_rules

@@ -81,6 +81,11 @@ class Snapshot:
             lines_end=lines_end,
         )
 
+    def known(self, end: int) -> tuple[str, str] | None:
+        """Return what the file is, and what it is up to *end*; None where that cannot be told."""
+        ending = self.ending(0, end)
+        return None if ending is None else (self.identity, f"{end} {ending}")
+
     def ending(self, start: int, end: int) -> str | None:
         """Return a hash of the last bytes from *start* on and before *end*; None where it has fewer."""
         at = max(start, end - _TAIL_BYTES)

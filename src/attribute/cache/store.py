@@ -22,7 +22,7 @@ MOST_BYTES: Final = 4 * 2**30
 """So large may all entries together grow; those that were not used for longest go first."""
 
 _MAGIC: Final = b"attribute cache 1\n"
-_HASH_BYTES: Final = 32
+_START_BYTES: Final = len(_MAGIC) + 32
 _SUFFIX: Final = ".kept"
 
 
@@ -54,7 +54,15 @@ class Store:
     folder: Path
     most_bytes: int = MOST_BYTES
 
-    def get(self, key: str) -> bytes | None:
+    def peek(self, key: str, count: int) -> memoryview | None:
+        """Return the first *count* bytes of what was kept under *key*, sound or not; None where nothing is there."""
+        try:
+            with self._path(key).open("rb", buffering=0) as file:
+                return memoryview(file.read(_START_BYTES + count))[_START_BYTES:]
+        except OSError:
+            return None
+
+    def get(self, key: str) -> memoryview | None:
         """Return what was kept under *key*, or None where nothing sound is there."""
         path = self._path(key)
         try:
@@ -62,9 +70,8 @@ class Store:
             os.utime(path)
         except OSError:
             return None
-        start = len(_MAGIC) + _HASH_BYTES
-        payload = content[start:]
-        if content[:start] != _MAGIC + hashlib.sha256(payload).digest():
+        payload = memoryview(content)[_START_BYTES:]
+        if content[:_START_BYTES] != _MAGIC + hashlib.sha256(payload).digest():
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
@@ -72,7 +79,7 @@ class Store:
 
     def put(self, key: str, payload: bytes) -> None:
         """Keep *payload* under *key*, in place of what was there; do without where the disk does not let us."""
-        size_bytes = len(_MAGIC) + _HASH_BYTES + len(payload)
+        size_bytes = _START_BYTES + len(payload)
         if size_bytes > self.most_bytes:
             return
         try:

@@ -22,8 +22,21 @@ Examples:
 @analysis_options
 def analyze(flags: AnalysisFlags) -> int:
     """Analyse, write every output, and return the exit code."""
-    from attribute.cli.run import analyse_and_build, exit_code_of, write_outputs
+    from attribute.cli.delivery import exit_code_of, write_outputs
+    from attribute.cli.head_start import head_start_of
+    from attribute.cli.job import prepare
+    from attribute.cli.kept_view import shelf_of
 
-    result = analyse_and_build(flags)
-    write_outputs(result, flags)
-    return exit_code_of(result, flags)
+    job = prepare(flags)
+    shelf = shelf_of(job)
+    view = None if shelf is None else shelf.get(job.asked(), job.rules())
+    if view is None:
+        ahead = head_start_of(job)
+        from attribute.cli.run import analyse_and_build  # loads polars
+
+        result = analyse_and_build(job, ahead)
+        view = result
+        if shelf is not None:
+            shelf.keep(result)
+    write_outputs(view, flags)
+    return exit_code_of(view, flags)

@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from attribute.cli.run import Job
+from attribute.cli.job import Job
 from attribute.gate.baseline import Baseline, RulesMark
 from attribute.gate.stored import BaselineError, from_bytes
 from attribute.rules.catalogue import Catalogue

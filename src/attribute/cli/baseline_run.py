@@ -12,9 +12,10 @@ from typing import Self
 import click
 
 from attribute.cli.baseline_files import mark_of, read_baseline
+from attribute.cli.job import prepare
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import write_output
-from attribute.cli.run import prepare, read_logs
+from attribute.cli.run import read_logs
 from attribute.gate import Baseline, GateSettings
 from attribute.gate import baseline as files
 from attribute.gate.expect import LeftOut, expect

@@ -30,8 +30,9 @@ def calibrate(flags: AnalysisFlags, *, min_requests: int | None) -> int:
     """Print the proposal as configuration."""
     from attribute.calibrate import MINIMUM_REQUESTS
     from attribute.calibrate import calibrate as propose
+    from attribute.cli.job import prepare
     from attribute.cli.outputs import write_output
-    from attribute.cli.run import prepare, read_logs
+    from attribute.cli.run import read_logs
 
     job = prepare(flags)
     latency = read_logs(job).rollup.latency

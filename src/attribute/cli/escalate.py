@@ -36,9 +36,10 @@ Examples:
 )
 def escalate(flags: AnalysisFlags, incident_id: str, out: str, upstream: str | None, max_requests: int) -> None:
     """Write the message and the archive."""
+    from attribute.cli.job import prepare
     from attribute.cli.outputs import write_output
     from attribute.cli.report_files import make_folder
-    from attribute.cli.run import find_incidents, prepare, read_logs
+    from attribute.cli.run import find_incidents, read_logs
     from attribute.reports.escalate import EscalationError, package
     from attribute.reports.escape import terminal
     from attribute.reports.result import build_result

@@ -13,7 +13,7 @@ from attribute.m1.errors import AttributionError
 if TYPE_CHECKING:
     import polars as pl
 
-    from attribute.cli.run import Job
+    from attribute.cli.job import Job
     from attribute.incidents import Incident
 
 __all__ = ["explain"]
@@ -70,7 +70,8 @@ class NothingToExplainError(AttributionError):
 @click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
 def explain(flags: AnalysisFlags, what: str, form: str) -> None:
     """Explain one thing."""
-    from attribute.cli.run import find_incidents, prepare, read_logs
+    from attribute.cli.job import prepare
+    from attribute.cli.run import find_incidents, read_logs
 
     job = prepare(flags)
     class_ = _CLASSES.get(what.casefold())

@@ -13,9 +13,10 @@ from attribute.cli.baseline_files import mark_of, read_baseline
 from attribute.cli.gate import GateFlags
 from attribute.cli.gate_config import hours_of, limits_of, share_or_count
 from attribute.cli.gate_outputs import check_gate_outputs, write_gate
+from attribute.cli.job import Job, prepare
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import Output
-from attribute.cli.run import Job, prepare, read_logs
+from attribute.cli.run import read_logs
 from attribute.cli.style import style_of
 from attribute.engines.analysis import InputAccount, Window
 from attribute.engines.choose import analyse

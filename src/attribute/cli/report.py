@@ -16,7 +16,7 @@ from attribute.m1.errors import AttributionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from attribute.cli.run import Job
+    from attribute.cli.job import Job
     from attribute.engines.analysis import Analysis
     from attribute.incidents import Incident
     from attribute.reports.model import Result
@@ -94,8 +94,10 @@ def _writing(command: Callable[..., int]) -> Callable[..., int]:
 @_writing
 def incident(flags: AnalysisFlags, incident_id: str | None, out: str | None, notes: str | None) -> int:
     """Write the report of one incident."""
+    from attribute.cli.delivery import exit_code_of
+    from attribute.cli.job import prepare
     from attribute.cli.report_files import typed
-    from attribute.cli.run import exit_code_of, prepare, read_logs
+    from attribute.cli.run import read_logs
     from attribute.reports.incident_view import focus_of, incident_document
     from attribute.reports.json_result import write as write_json
     from attribute.reports.notes import INCIDENT_FIELDS
@@ -161,8 +163,10 @@ def _name(result: Result) -> str:
 @_writing
 def weekly(flags: AnalysisFlags, week: str | None, out: str | None, notes: str | None) -> int:
     """Write the report of one week."""
+    from attribute.cli.delivery import exit_code_of
+    from attribute.cli.job import prepare
     from attribute.cli.report_files import actions_in, notes_in, typed
-    from attribute.cli.run import exit_code_of, find_incidents, prepare, read_logs
+    from attribute.cli.run import find_incidents, read_logs
     from attribute.reports.notes import WEEKLY_FIELDS, review_of
     from attribute.reports.weekly import look_at_week
     from attribute.reports.weekly_json import render as weekly_json

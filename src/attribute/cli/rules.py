@@ -53,7 +53,7 @@ def rules() -> None:
 
 def _catalogue(file: str | None) -> Catalogue:
     from attribute.cli.config import load
-    from attribute.cli.run import catalogue_of
+    from attribute.cli.job import catalogue_of
 
     return catalogue_of(load(flags={"rules": file}).text("rules"))
 
@@ -87,7 +87,7 @@ def show(*, rule_id: str, rules: str | None) -> None:
 @click.argument("file", type=click.Path())
 def check(*, file: str) -> None:
     """Check a rule file and every example in it."""
-    from attribute.cli.run import catalogue_of
+    from attribute.cli.job import catalogue_of
     from attribute.reports.escape import terminal
     from attribute.rules.examples import check_examples
 
@@ -123,8 +123,9 @@ def fields() -> None:
 @AS_JSON
 def diff(flags: AnalysisFlags, *, old: str, new: str, examples: int, as_json: bool) -> None:
     """Show every verdict on the logs that NEW would change, by count and example."""
+    from attribute.cli.job import catalogue_of, prepare
     from attribute.cli.outputs import write_output
-    from attribute.cli.run import catalogue_of, prepare, read_logs
+    from attribute.cli.run import read_logs
     from attribute.frames import REQUESTS
     from attribute.reports.rule_pages import diff_json, diff_text
     from attribute.rules.compile import compile_rules

@@ -21,7 +21,7 @@ from attribute.cli.options import AnalysisFlags, looking_options
 from attribute.m1.errors import AttributionError
 
 if TYPE_CHECKING:
-    from attribute.cli.run import Job
+    from attribute.cli.job import Job
 
 __all__ = ["looks", "watch"]
 
@@ -61,8 +61,8 @@ class WatchError(AttributionError):
 @looking_options
 def watch(flags: AnalysisFlags, *, every: float, count: int | None) -> int:
     """Draw the screen where stdout is a terminal, else print one line per look; a window is resolved once, at start."""
+    from attribute.cli.job import prepare
     from attribute.cli.outputs import write_output
-    from attribute.cli.run import prepare
     from attribute.cli.style import style_of
     from attribute.reports.writers import writer
 

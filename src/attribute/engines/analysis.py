@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from attribute.cache.store import Store
-from attribute.logs.chunks import CHUNK_BYTES
-from attribute.rollup import SLOT, Rollup
+from attribute.logs.cutting import CHUNK_BYTES
+from attribute.logs.raw_scan import CalmTerms
 from attribute.rules.catalogue import Catalogue
 from attribute.rules.thresholds import Thresholds
+from attribute.slots import EPOCH, SLOT
+
+if TYPE_CHECKING:  # what is asked, and whether the answer is known, is said without loading polars
+    import polars as pl
+
+    from attribute.rollup import Rollup
 
 MEMORY_BYTES = 256 * 2**20
 ENGINE_CHUNK_BYTES = 3 * CHUNK_BYTES // 2
@@ -38,6 +43,8 @@ class Window:
 
     def holds(self, at: pl.Expr) -> pl.Expr:
         """Return whether *at* lies in the window: never null, true for all where the window is open."""
+        import polars as pl  # noqa: PLC0415 - see above
+
         if self.is_open:
             return pl.lit(value=True)
         inside = at.is_not_null()
@@ -122,6 +129,21 @@ class AnalysisOptions:
     on_reject: Callable[[RejectedAt], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
 
+    def calm_terms(self) -> CalmTerms:
+        """Return how calm records may be counted before any rule is asked."""
+        limits = (self.thresholds.default, *self.thresholds.by_function.values())
+        terms = CalmTerms(
+            below_ms=min(each.slow_ms for each in limits),
+            untimed_too=self.window.is_open,
+            latency_slot=self.latency_slot,
+        )
+        since, until = (
+            None if at is None else (at - EPOCH) // timedelta(microseconds=1)
+            for at in (self.window.since_at, self.window.until_at)
+        )
+        since_us, until_us = (terms.since_us if since is None else since, terms.until_us if until is None else until)
+        return replace(terms, since_us=since_us, until_us=until_us)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileNote:
@@ -184,10 +206,12 @@ class Analysis:
         account: where every line went.
         rollup: counts per minute and key of all requests, healthy ones included.
         verdicts: one row per incident request (`VERDICTS`), in order of time (untimed last), then `request_id`.
+        known: of every file, in order, what it is and what it is up to where it was read; None where that is not known.
         keep_alive: what *verdicts* reads from; the lazy frame is valid as long as the analysis lives.
     """
 
     account: InputAccount
     rollup: Rollup
     verdicts: pl.LazyFrame
+    known: tuple[tuple[str, str], ...] | None = None
     keep_alive: object = None

@@ -9,12 +9,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from attribute.engines.analysis import Analysis, AnalysisOptions
-
 if TYPE_CHECKING:
+    import polars as pl
+
     from attribute.engines import cluster
+    from attribute.engines.analysis import Analysis, AnalysisOptions
+    from attribute.engines.head_start import HeadStart
 
 __all__ = ["Choice", "EngineName", "analyse", "records_of"]
 
@@ -47,12 +47,12 @@ class Choice:
     parallel: int = 0
 
 
-def analyse(options: AnalysisOptions, choice: Choice) -> Analysis:
+def analyse(options: AnalysisOptions, choice: Choice, ahead: HeadStart | None = None) -> Analysis:
     """Analyse on the chosen engine; see `attribute.engines.local.analyse`."""
     if choice.name is EngineName.LOCAL:
         from attribute.engines import local  # noqa: PLC0415 - each engine is loaded where it is used
 
-        return local.analyse(options)
+        return local.analyse(options, ahead)
     from attribute.engines import cluster  # noqa: PLC0415 - the same
 
     with _runner(choice) as runner:

@@ -7,25 +7,20 @@ others. Other rules give other verdicts from the same entry; another limit of wh
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, Final
 
 import polars as pl
 
-from attribute.cache.identity import Snapshot
-from attribute.cache.store import Store
-from attribute.engines.analysis import AnalysisOptions
 from attribute.engines.packing import UNREADABLE, pack, unpack
 from attribute.engines.partial import QUIET, Tally
 from attribute.frames import COUNTS, LATENCY, RECORDS
-from attribute.rollup import EPOCH, Rollup, merge
+from attribute.rollup import Rollup, merge
+from attribute.slots import EPOCH
 
-__all__ = ["GROWS_BELOW", "PLACED", "SAMPLE_REJECTS", "Keeper", "Kept", "context_of"]
+__all__ = ["GROWS_BELOW", "PLACED", "SAMPLE_REJECTS", "Kept"]
 
 PLACED: Final = pl.Schema({**QUIET, "piece": pl.UInt32()})
 """Quiet records with the number of the piece (chunk or split) they lie in."""
@@ -36,10 +31,6 @@ SAMPLE_REJECTS: Final = 20
 GROWS_BELOW: Final = 64 * 2**20
 """A range of fewer bytes is kept anew together with what follows it, so that entries do not become many."""
 
-SEGMENT_BYTES: Final = 2**30
-"""A file is kept in ranges of about so many bytes, so that no entry grows with the file."""
-
-_FORMAT: Final = "1"
 _INSTANTS: Final = ("first_at", "last_at")
 _FRAMES: Final = (COUNTS, LATENCY, COUNTS, LATENCY, RECORDS, PLACED)
 
@@ -113,7 +104,7 @@ class Kept:
         return pack(head, frames)
 
     @classmethod
-    def unpacked(cls, data: bytes) -> Kept | None:
+    def unpacked(cls, data: memoryview) -> Kept | None:
         """Return what *data* holds, or None where it is of another form."""
         try:
             document, frames = unpack(data, _FRAMES)
@@ -141,88 +132,3 @@ def _tally(document: dict[str, Any]) -> Tally:
     for name in _INSTANTS:
         values[name] = None if document[name] is None else EPOCH + timedelta(microseconds=document[name])
     return Tally(**values)
-
-
-class Keeper:
-    """
-    The ranges of one file that are kept, and those to be.
-
-    Args:
-        snapshot: the file.
-        store: where they are kept.
-        options: what is read of it, and how.
-    """
-
-    def __init__(self, snapshot: Snapshot, store: Store, options: AnalysisOptions) -> None:
-        self._snapshot = snapshot
-        self._store = store
-        self._context = context_of(options)
-
-    @classmethod
-    def of(cls, path: str | None, size_bytes: int | None, options: AnalysisOptions) -> Keeper | None:
-        """Return the keeper of a file; None where nothing is to be kept of it."""
-        cache = options.cache
-        if cache is None or path is None or options.on_reject is not None or options.fingerprint:
-            return None  # the hash of all bytes, and every rejected line, take reading all of it
-        if size_bytes is None or size_bytes < cache.least_bytes:
-            return None
-        snapshot = Snapshot.of(path)
-        return None if snapshot is None else cls(snapshot, cache.store, options)
-
-    def kept(self) -> Iterator[Kept]:
-        """Yield what was kept, range after range from the file's start, as far as the file still is what was read."""
-        start = 0
-        while start < self._snapshot.lines_end:
-            payload = self._store.get(self._key(start))
-            found = None if payload is None else Kept.unpacked(payload)
-            if found is None or found.start != start or not start < found.end <= self._snapshot.lines_end:
-                return
-            if found.ending != self._snapshot.ending(start, found.end):
-                return
-            yield found
-            start = found.end
-
-    def ranges(self, start: int) -> Sequence[tuple[int, int | None]]:
-        """Return the ranges to read and keep from *start* on; the end is None for all of a compressed file."""
-        end = self._snapshot.lines_end
-        if not self._snapshot.is_plain:
-            return [(0, None)] if start == 0 else []
-        cuts = [*range(start, end, SEGMENT_BYTES), end]
-        return list(itertools.pairwise(cuts))
-
-    @property
-    def end(self) -> int:
-        """Where what can be kept ends."""
-        return self._snapshot.lines_end
-
-    def known(self, end: int) -> tuple[str, str] | None:
-        """Return what the file is, and what it is up to *end*; None where that cannot be told."""
-        ending = self.ending(0, end)
-        return None if ending is None else (self._snapshot.identity, f"{end} {ending}")
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether ranges of the file can be read."""
-        return self._snapshot.is_plain
-
-    def ending(self, start: int, end: int) -> str | None:
-        """Return the hash that a range is recognised by."""
-        return self._snapshot.ending(start, end)
-
-    def keep(self, kept: Kept) -> None:
-        """Keep a range."""
-        self._store.put(self._key(kept.start), kept.packed())
-
-    def _key(self, start: int) -> str:
-        text = "\n".join((_FORMAT, self._snapshot.identity, self._context, str(start)))
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-def context_of(options: AnalysisOptions) -> str:
-    """Say all that what is gathered depends on, but for the file: not the rules, which are asked afterwards."""
-    slow = {name: limits.slow_ms for name, limits in sorted(options.thresholds.by_function.items())}
-    window = options.window
-    return repr((
-        pl.__version__, options.thresholds.default.slow_ms, slow, window.since_at, window.until_at, options.strict,
-        options.latency_slot, options.chunk_bytes,
-    ))  # fmt: skip

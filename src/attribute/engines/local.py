@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
 from attribute.engines.analysis import Analysis, AnalysisOptions, FileNote, InputAccount, Progress, RejectedAt
-from attribute.engines.kept import GROWS_BELOW, PLACED, SAMPLE_REJECTS, Keeper, Kept
-from attribute.engines.partial import Partial, Tally, calm_terms, digest, total
+from attribute.engines.head_start import HeadStart, Scannable
+from attribute.engines.keeper import Keeper
+from attribute.engines.kept import GROWS_BELOW, PLACED, SAMPLE_REJECTS, Kept
+from attribute.engines.partial import Partial, Tally, digest, total
 from attribute.engines.settle import Settled, matches, of_matching_functions, settle
 from attribute.engines.settled import Shelf
 from attribute.engines.spill import Spill
@@ -21,7 +25,8 @@ from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome
 from attribute.logs.exact import cap_names
 from attribute.logs.lines import Decoded, decode_chunk
-from attribute.logs.scanning import CalmTerms
+from attribute.logs.raw_scan import CalmTerms, keeping_memory
+from attribute.logs.scanning import SCAN, Scanned, assembled
 from attribute.logs.sources import Skipped, Source, discover
 from attribute.rollup import Rollup, merge
 from attribute.rules.compile import CompiledRules, compile_rules
@@ -30,12 +35,13 @@ ROWS_AT_ONCE = 1_000_000
 UNKNOWN_NAMES = 50
 
 
-def analyse(options: AnalysisOptions) -> Analysis:
+def analyse(options: AnalysisOptions, ahead: HeadStart | None = None) -> Analysis:
     """
     Read logs and give every incident request its verdict.
 
     Args:
         options: what to read, and how to judge it.
+        ahead: what was begun of it already.
 
     Returns:
         The analysis; see `Analysis`. The same options over the same lines give the same analysis, whatever the chunk
@@ -45,8 +51,8 @@ def analyse(options: AnalysisOptions) -> Analysis:
         AttributionError: a path does not exist, or the rules do not compile.
     """
     compiled = compile_rules(options.catalogue, options.thresholds)
-    discovery = discover(options.paths, exclude=options.exclude)
-    gathering = Gathering(options=options, compiled=compiled, sources=discovery.sources)
+    discovery = discover(options.paths, exclude=options.exclude) if ahead is None else ahead.discovery
+    gathering = Gathering(options=options, compiled=compiled, sources=discovery.sources, ahead=ahead)
     gathering.read()
     return conclude(gathering, discovery.skipped)
 
@@ -72,6 +78,7 @@ def conclude(gathering: Gathering, passed_over: Sequence[Skipped]) -> Analysis:
         account=account,
         rollup=of_matching_functions(settled.rollup, options.functions),
         verdicts=verdicts.sort("at", "request_id", nulls_last=True),
+        known=gathering.all_known(),
         keep_alive=settled.verdicts,
     )
 
@@ -140,6 +147,7 @@ class Gathering:
     options: AnalysisOptions
     compiled: CompiledRules
     sources: Sequence[Source]
+    ahead: HeadStart | None = None
     calm: CalmTerms = field(init=False)
     tally: Tally = field(default_factory=Tally.zero)
     ended: Counted = field(default_factory=Counted)
@@ -154,13 +162,13 @@ class Gathering:
 
     def __post_init__(self) -> None:
         options = self.options
-        self.calm = calm_terms(self.compiled, window=options.window, latency_slot=options.latency_slot)
+        self.calm = options.calm_terms()
         self.loud = Spill(RECORDS, budget_bytes=self.options.memory_bytes // 2)
         self.quiet = Spill(PLACED, budget_bytes=self.options.memory_bytes // 4)
 
     def read(self) -> None:
         """Read all sources once, or take what was kept of them and read the rest."""
-        with ThreadPoolExecutor(self.options.threads) as pool:
+        with keeping_memory(), ThreadPoolExecutor(self.options.threads) as pool:
             for index, source in enumerate(self.sources):
                 keeper = Keeper.of(source.path, source.size_bytes, self.options)
                 if keeper is None:
@@ -171,10 +179,15 @@ class Gathering:
                 else:
                     self.outcomes.append(self._read_kept(pool, index, keeper))
 
+    def all_known(self) -> tuple[tuple[str, str], ...] | None:
+        """Say of every source what it is and what it is up to where it was read; None where one cannot be told."""
+        known = tuple(each for each in self.known if each is not None)
+        return known if known and len(known) == len(self.sources) else None
+
     def shelf(self) -> Shelf | None:
         """Return where the settled answer lies; None where not all that was read could be kept."""
-        known = [each for each in self.known if each is not None]
-        if self.options.cache is None or not known or len(known) < len(self.sources):
+        known = self.all_known()
+        if self.options.cache is None or known is None:
             return None
         return Shelf(self.options.cache.store, known, self.options)
 
@@ -215,14 +228,24 @@ class Gathering:
     def _read_range(self, pool: ThreadPoolExecutor, index: int, area: _Range) -> SourceOutcome:
         total_bytes = sum(source.size_bytes or 0 for source in self.sources)
         before = sum(outcome.bytes_read for outcome in self.outcomes) + area.start
-        reader = self._reader(self.sources[index], area.start, area.end)
+        reader, chunks = self._chunks(index, area)
         area.lines_of_others = self.tally.lines - area.lines_before
-        for chunk, decoded, partial in _side_by_side(pool, self.options.threads, reader, self._digest):
+        for chunk, decoded, partial in _side_by_side(pool, self.options.threads, chunks, self._digest):
             self._take(index, area, chunk, decoded, partial)
             if self.options.on_progress is not None:
                 done = before + reader.bytes_read
                 self.options.on_progress(Progress(read_bytes=done, total_bytes=total_bytes, lines=self.tally.lines))
         return reader.outcome
+
+    def _chunks(self, index: int, area: _Range) -> tuple[ChunkReader, Iterable[Scannable]]:
+        """Return what reads a range, and its chunks, those that were scanned ahead first."""
+        ahead, self.ahead = self.ahead, None
+        if ahead is not None and index == 0 and ahead.area == (area.start, area.end):
+            return ahead.reader, ahead.chunks()
+        if ahead is not None:
+            ahead.give_up()
+        reader = self._reader(self.sources[index], area.start, area.end)
+        return reader, ((chunk, None) for chunk in reader)
 
     def _reader(self, source: Source, start: int, end: int | None) -> ChunkReader:
         # lines are counted once they are decoded, which costs nothing
@@ -236,9 +259,11 @@ class Gathering:
             first_line=0,
         )
 
-    def _digest(self, chunk: Chunk) -> tuple[Decoded, Partial]:
+    def _digest(self, scannable: Scannable) -> tuple[Decoded, Partial]:
         options = self.options
-        decoded = decode_chunk(chunk, strict=options.strict, calm=self.calm)
+        chunk, found = scannable
+        scan = SCAN if found is None else functools.partial(_scanned_ahead, found)
+        decoded = decode_chunk(chunk, strict=options.strict, calm=self.calm, scan=scan)
         return decoded, digest(
             decoded, compiled=self.compiled, window=options.window, latency_slot=options.latency_slot
         )
@@ -335,18 +360,25 @@ class Gathering:
 
 
 def _side_by_side(
-    pool: ThreadPoolExecutor, threads: int, reader: ChunkReader, work: Callable[[Chunk], tuple[Decoded, Partial]]
+    pool: ThreadPoolExecutor,
+    threads: int,
+    chunks: Iterable[Scannable],
+    work: Callable[[Scannable], tuple[Decoded, Partial]],
 ) -> Iterator[tuple[Chunk, Decoded, Partial]]:
     """Decode chunks in threads, a few at a time, and yield them in order."""
     waiting: deque[tuple[Chunk, Future[tuple[Decoded, Partial]]]] = deque()
-    for chunk in reader:
-        waiting.append((chunk, pool.submit(work, chunk)))
+    for scannable in chunks:
+        waiting.append((scannable[0], pool.submit(work, scannable)))
         if len(waiting) > threads:
             done, future = waiting.popleft()
             yield done, *future.result()
     while waiting:
         done, future = waiting.popleft()
         yield done, *future.result()
+
+
+def _scanned_ahead(found: Mapping[str, Any], data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned:  # noqa: ARG001 - it was scanned as it would be now
+    return assembled(found, counted=calm is not None)
 
 
 def _kept_of(area: _Range, keeper: Keeper) -> Kept | None:

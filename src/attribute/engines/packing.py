@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
-__all__ = ["UNREADABLE", "pack", "unpack"]
+__all__ = ["UNREADABLE", "head_of", "pack", "unpack"]
 
 UNREADABLE: Final = (ValueError, KeyError, TypeError, OSError, struct.error, pl.exceptions.PolarsError)
 """What reading bytes of another form may raise."""
@@ -24,7 +24,17 @@ def pack(head: Mapping[str, object], frames: Sequence[pl.DataFrame]) -> bytes:
     return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
 
 
-def unpack(data: bytes, schemas: Sequence[pl.Schema]) -> tuple[dict[str, Any], list[pl.DataFrame]]:
+def head_of(start: memoryview) -> dict[str, Any] | None:
+    """Return the head, given the first bytes of what was packed; None where it is longer, or none."""
+    try:
+        (size,) = _LENGTH.unpack_from(start)
+        document = orjson.loads(start[_LENGTH.size :][:size])
+    except UNREADABLE:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def unpack(data: memoryview, schemas: Sequence[pl.Schema]) -> tuple[dict[str, Any], list[pl.DataFrame]]:
     """Return head and frames; raises one of `UNREADABLE` where *data* does not hold them, of these schemas."""
     head, *parts = _parts(data)
     document = orjson.loads(head)
@@ -32,19 +42,21 @@ def unpack(data: bytes, schemas: Sequence[pl.Schema]) -> tuple[dict[str, Any], l
 
 
 def _bytes_of(frame: pl.DataFrame) -> bytes:
+    # Names come again and again: squeezed they are written and read sooner. Hashes are not squeezed at all.
+    squeezed = pl.String in frame.schema.values()
     sink = io.BytesIO()
-    frame.write_ipc_stream(sink, compression="uncompressed")
+    frame.write_ipc_stream(sink, compression="lz4" if squeezed else "uncompressed")
     return sink.getvalue()
 
 
-def _frame_of(data: bytes, schema: pl.Schema) -> pl.DataFrame:
-    frame = pl.read_ipc_stream(io.BytesIO(data))
+def _frame_of(data: memoryview, schema: pl.Schema) -> pl.DataFrame:
+    frame = pl.read_ipc_stream(bytes(data))
     if frame.schema != schema:
         raise ValueError("a frame of other columns")
     return frame
 
 
-def _parts(data: bytes) -> Iterator[bytes]:
+def _parts(data: memoryview) -> Iterator[memoryview]:
     at = 0
     while at < len(data):
         (size,) = _LENGTH.unpack_from(data, at)

@@ -11,20 +11,21 @@ happens to few chunks or none, and the answer is exact all the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from attribute.coded import Batch, Coded
 from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
-from attribute.logs.scanning import CalmRecords, CalmTerms
+from attribute.logs.scanning import CalmRecords
 from attribute.m1.fields import ENDING_STAGES
-from attribute.rollup import EPOCH, SLOT, Rollup, count_some_healthy, counted_healthy, empty
+from attribute.rollup import Rollup, count_some_healthy, counted_healthy, empty
+from attribute.slots import EPOCH, SLOT
 
 if TYPE_CHECKING:
     from attribute.logs.lines import Decoded
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 QUIET = pl.Schema({"hash": pl.UInt64(), "ending": pl.Boolean()})
 """One row per quiet record, in order of line."""
+
+_NO_RECORDS: Final = RECORDS.to_frame()
+_NO_QUIET: Final = QUIET.to_frame()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,23 +178,14 @@ def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window, latency
         ended=tuple(part.ended for part in parts),
         unended=tuple(part.unended for part in parts if part.unended is not None),
         ending_functions=frozenset[str]().union(*(part.ending_functions for part in parts)),
-        loud=pl.concat([RECORDS.to_frame(), *(part.loud for part in parts)]),
-        quiet=pl.concat([QUIET.to_frame(), *(part.quiet for part in parts)]),
+        loud=_together([part.loud for part in parts], _NO_RECORDS),
+        quiet=_together([part.quiet for part in parts], _NO_QUIET),
     )
 
 
-def calm_terms(compiled: CompiledRules, *, window: Window, latency_slot: timedelta) -> CalmTerms:
-    """Return how calm records may be counted before any rule is asked."""
-    limits = (compiled.thresholds.default, *compiled.thresholds.by_function.values())
-    since, until = (
-        (at - EPOCH) // timedelta(microseconds=1) if at else None for at in (window.since_at, window.until_at)
-    )
-    terms = CalmTerms(
-        below_ms=min(each.slow_ms for each in limits), untimed_too=window.is_open, latency_slot=latency_slot
-    )
-    return replace(
-        terms, since_us=terms.since_us if since is None else since, until_us=terms.until_us if until is None else until
-    )
+def _together(frames: Sequence[pl.DataFrame], nothing: pl.DataFrame) -> pl.DataFrame:
+    filled = [frame for frame in frames if frame.height]
+    return filled[0] if len(filled) == 1 else pl.concat(filled) if filled else nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +207,7 @@ def _digest_batch(batch: Batch, compiled: CompiledRules, window: Window, slot: t
             unended=None,
             ending_functions=_names_at(batch.coded("function"), _endings(batch)),
             loud=own_copy(batch.frame(RECORDS)),
-            quiet=QUIET.to_frame(),
+            quiet=_NO_QUIET,
         )
     quiet = batch.filter(~loud)
     seen = quiet.look(
@@ -251,7 +246,7 @@ def _digest_calm(calm: CalmRecords, compiled: CompiledRules) -> _Digested:
         ended=counted_healthy(counts.filter(ended), calm.latency.filter("ending")),
         unended=None if ended.all() else counted_healthy(counts.filter(~ended), calm.latency.filter(~pl.col("ending"))),
         ending_functions=calm.ending_functions,
-        loud=RECORDS.to_frame(),
+        loud=_NO_RECORDS,
         quiet=calm.ids.select(hash_of(pl.col("request_id")).alias("hash"), "ending"),
     )
 

@@ -21,8 +21,9 @@ from attribute.engines.partial import hash_of, is_ending
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS, VERDICTS
 from attribute.requests import consolidate, count_duplicates
-from attribute.rollup import SLOT, Rollup, count_healthy, count_verdicts, merge
+from attribute.rollup import Rollup, count_healthy, count_some_verdicts, merge
 from attribute.rules.compile import CompiledRules
+from attribute.slots import SLOT
 from attribute.verdicts import classify
 
 Fetch = Callable[[Sequence[int]], Iterator[pl.DataFrame]]
@@ -75,7 +76,6 @@ def settle(
         Verdicts, rollup and number of duplicates. They do not depend on how the input was cut into pieces.
     """
     keys, pieces = _keys_and_pieces(loud, quiet)
-    parts = max(1, math.ceil(2 * loud.bytes / memory_bytes))
     extra = Spill(RECORDS, budget_bytes=memory_bytes // 4)
     if pieces:
         wanted = _ids(loud, keys)
@@ -83,33 +83,67 @@ def settle(
             mine = records.filter(~compiled.incident).join(wanted, on="request_id", how="semi")
             extra.add(mine.select(list(RECORDS)))
     verdicts = Spill(VERDICTS, budget_bytes=memory_bytes // 4)
-    taken_ended: list[Rollup] = []
-    taken_unended: list[Rollup] = []
     counted: list[Rollup] = []
+    taken: list[Rollup] = []
     duplicates = 0
-    for part in range(parts):
-        mine = _part(loud, part, parts).join(keys, on="hash", how="semi").drop("hash")
-        lent = _part(extra, part, parts).drop("hash")
-        records = pl.concat([mine, lent])
-        incident = classify(consolidate(records), compiled)
-        taken = lent.join(incident.select("request_id"), on="request_id", how="semi")
-        taken = taken.filter(window.holds(pl.col("at")))
-        taken_ended.append(count_healthy(taken.filter(is_ending()), compiled.absorbed, slot=latency_slot))
-        taken_unended.append(count_healthy(taken.filter(~is_ending()), compiled.absorbed, slot=latency_slot))
-        incident = incident.filter(window.holds(pl.col("at")))
-        of_incidents = records.join(incident.select("request_id"), on="request_id", how="semi")
-        duplicates += count_duplicates(of_incidents, incident)
-        counted.append(count_verdicts(incident, slot=latency_slot))
-        verdicts.add(incident)
+    shares = max(1, math.ceil(2 * loud.bytes / memory_bytes))
+    for number in range(shares):
+        mine = _share_of(loud, number, shares)
+        mine = (mine if keys is None else mine.join(keys, on="hash", how="semi")).drop("hash")
+        lent = _share_of(extra, number, shares).drop("hash")
+        share = _settle_share(mine, lent, compiled=compiled, window=window, latency_slot=latency_slot)
+        verdicts.add(share.incident)
+        counted.append(share.counted)
+        taken += [share.taken_ended, _of_functions(share.taken_unended, lambda name: name not in ending_functions)]
+        duplicates += share.duplicates
     loose = [_of_functions(rollup, lambda name: name not in ending_functions) for rollup in unended]
-    taken_loose = [_of_functions(rollup, lambda name: name not in ending_functions) for rollup in taken_unended]
-    rollup = merge([*ended, *loose, *counted], less=[*taken_ended, *taken_loose])
+    rollup = merge([*ended, *loose, *counted], less=taken)
     return Settled(rollup=rollup, verdicts=verdicts, duplicates=duplicates)
 
 
-def _keys_and_pieces(loud: Spill, quiet: Spill) -> tuple[pl.DataFrame, list[int]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Share:
     """
-    Return the hashes of the requests to consolidate, and the pieces in which quiet records of theirs lie.
+    What a share of all requests comes to.
+
+    Attributes:
+        incident: the verdicts of those in the window.
+        counted: their rollup, for `merge`.
+        taken_ended: rollup of quiet ending records of incident requests, which were counted as healthy requests.
+        taken_unended: the same of quiet records that end nothing.
+        duplicates: see `Settled`.
+    """
+
+    incident: pl.DataFrame
+    counted: Rollup
+    taken_ended: Rollup
+    taken_unended: Rollup
+    duplicates: int
+
+
+def _settle_share(
+    mine: pl.DataFrame, lent: pl.DataFrame, *, compiled: CompiledRules, window: Window, latency_slot: timedelta
+) -> _Share:
+    """Settle requests that have the loud records *mine* and the quiet ones *lent*."""
+    records = pl.concat([mine, lent])
+    incident = classify(consolidate(records, in_order=False), compiled, in_order=False)
+    taken = lent.join(incident.select("request_id"), on="request_id", how="semi")
+    taken = taken.filter(window.holds(pl.col("at")))
+    incident = incident if window.is_open else incident.filter(window.holds(pl.col("at")))
+    if incident.height < records.height:  # else each is a request of its own, and an incident one
+        records = records.join(incident.select("request_id"), on="request_id", how="semi")
+    return _Share(
+        incident=incident,
+        counted=count_some_verdicts(incident, slot=latency_slot),
+        taken_ended=count_healthy(taken.filter(is_ending()), compiled.absorbed, slot=latency_slot),
+        taken_unended=count_healthy(taken.filter(~is_ending()), compiled.absorbed, slot=latency_slot),
+        duplicates=count_duplicates(records, incident),
+    )
+
+
+def _keys_and_pieces(loud: Spill, quiet: Spill) -> tuple[pl.DataFrame | None, list[int]]:
+    """
+    Return the hashes of the requests to consolidate (None: all), and the pieces in which quiet records of theirs lie.
 
     A request whose loud records all report on the way, and that has a quiet ending record, is decided by that record
     and healthy: it is left out here and counted by its ending record like any other.
@@ -122,30 +156,27 @@ def _keys_and_pieces(loud: Spill, quiet: Spill) -> tuple[pl.DataFrame, list[int]
         .collect()
     )
     if keys.is_empty() or quiet.rows == 0:
-        return keys.select("hash"), []
+        return None, []
     met = quiet.lazy().join(keys.lazy(), on="hash", how="semi").collect(engine="streaming")
+    if met.is_empty():
+        return None, []
     decided_quietly = met.filter("ending").join(keys.filter(~pl.col("ended")), on="hash", how="semi")
     keys = keys.join(decided_quietly, on="hash", how="anti").select("hash")
     return keys, sorted(met.join(keys, on="hash", how="semi")["piece"].unique())
 
 
-def _ids(loud: Spill, keys: pl.DataFrame) -> pl.DataFrame:
+def _ids(loud: Spill, keys: pl.DataFrame | None) -> pl.DataFrame:
     """Return the `request_id`s to consolidate."""
-    return (
-        loud.lazy()
-        .select("request_id")
-        .unique()
-        .with_columns(hash_of(pl.col("request_id")).alias("hash"))
-        .join(keys.lazy(), on="hash", how="semi")
-        .select("request_id")
-        .collect()
-    )
+    ids = loud.lazy().select("request_id").unique()
+    if keys is not None:
+        ids = ids.with_columns(hash_of(pl.col("request_id")).alias("hash")).join(keys.lazy(), on="hash", how="semi")
+    return ids.select("request_id").collect()
 
 
-def _part(heap: Spill, part: int, parts: int) -> pl.DataFrame:
+def _share_of(heap: Spill, number: int, shares: int) -> pl.DataFrame:
     """Return the records of one share of all requests, with their `hash`."""
     hashed = heap.lazy().with_columns(hash_of(pl.col("request_id")).alias("hash"))
-    return (hashed if parts == 1 else hashed.filter(pl.col("hash") % parts == part)).collect()
+    return (hashed if shares == 1 else hashed.filter(pl.col("hash") % shares == number)).collect()
 
 
 def _of_functions(rollup: Rollup, wanted: Callable[[str], bool]) -> Rollup:

@@ -9,11 +9,11 @@ from typing import Final
 
 import polars as pl
 
-from attribute import __version__
+from attribute.cache.code import code_mark
 from attribute.cache.store import Store
 from attribute.engines.analysis import AnalysisOptions
-from attribute.engines.kept import context_of
-from attribute.engines.packing import UNREADABLE, pack, unpack
+from attribute.engines.keeper import context_of
+from attribute.engines.packing import UNREADABLE, head_of, pack, unpack
 from attribute.engines.settle import Settled
 from attribute.engines.spill import Spill
 from attribute.frames import COUNTS, LATENCY, VERDICTS
@@ -21,6 +21,9 @@ from attribute.rollup import Rollup
 from attribute.rules.thresholds import Limits
 
 __all__ = ["Shelf"]
+
+_HEAD_BYTES: Final = 2**16
+"""A head of more files than fit in here is not looked at beforehand."""
 
 _MOST_BYTES: Final = 2**28
 """More verdicts than this are made anew rather than held in memory to be kept."""
@@ -39,8 +42,8 @@ class Shelf:
     def __init__(self, store: Store, known: Sequence[tuple[str, str]], options: AnalysisOptions) -> None:
         limits = options.thresholds
         said = [
-            "settled 1",
-            __version__,
+            "settled 2",
+            code_mark(),
             options.catalogue.sha256,
             repr([(name, _values(own)) for name, own in [("", limits.default), *sorted(limits.by_function.items())]]),
             context_of(options),
@@ -53,6 +56,10 @@ class Shelf:
 
     def get(self) -> Settled | None:
         """Return the answer that was kept, or None."""
+        start = self._store.peek(self._key, _HEAD_BYTES)
+        known = None if start is None else head_of(start)
+        if known is not None and known.get("state") != self._state:
+            return None  # of the files as they were: not even read
         payload = self._store.get(self._key)
         if payload is None:
             return None

@@ -7,6 +7,7 @@ import math
 import polars as pl
 
 from attribute.incidents.baseline import Baseline
+from attribute.incidents.grid import Grid
 from attribute.incidents.model import IncidentSettings
 from attribute.incidents.series import Series
 
@@ -34,49 +35,49 @@ def hot_minutes(series: Series, baseline: Baseline, settings: IncidentSettings) 
         .join(series.minutes, on=["function", "minute"], how="left", maintain_order="left")
         .drop("day")
     )
-    total_keys = series.keys(series.minutes)
-    totals_before = _running(series.minutes["requests"])
+    grid = Grid(series, reach=max(settings.scales_minutes))
+    totals = grid.sums(series.minutes, series.minutes["requests"])
     parts = []
     for part in rows.partition_by("kind", maintain_order=True):
-        keys = series.keys(part)
-        before = _running(part["n"])
-        place = pl.Series("place", range(part.height), dtype=pl.Int64)
+        counts = grid.sums(part, part["n"])
+        places = grid.sums(part, pl.repeat(1, part.height, dtype=pl.Int64, eager=True))
         a_week = part.height * _WEEK / (series.last_minute - series.first_minute + 1)
         functions = part["function"].n_unique()
-        hot = pl.Series("hot", [False]).new_from_index(0, part.height)
-        peak = pl.Series("peak", [0.0]).new_from_index(0, part.height)
+        windows = part.lazy().with_columns(
+            pl.int_range(pl.len()).alias("place"), grid.cell().alias("cell"), hot=pl.lit(value=False), peak=pl.lit(0.0)
+        )
+        windows = windows.with_columns(
+            counts(pl.col("cell")).alias("n before"), totals(pl.col("cell")).alias("total before")
+        )
         for scale in settings.scales_minutes:
-            windows = min(a_week, functions * _WEEK / scale)
-            least = max(settings.min_evidence, math.log(windows * settings.chance_weeks))
-            end = keys.search_sorted(keys + scale).cast(pl.Int64)
-            count = before.gather(end) - before.gather(place)
-            total = totals_before.gather(total_keys.search_sorted(keys + scale)) - totals_before.gather(
-                total_keys.search_sorted(keys)
+            in_a_week = min(a_week, functions * _WEEK / scale)
+            least = max(settings.min_evidence, math.log(in_a_week * settings.chance_weeks))
+            end = pl.col("cell") + scale
+            windows = windows.with_columns(
+                (counts(end) - pl.col("n before")).alias("x"),
+                (totals(end) - pl.col("total before")).alias("total"),
+                places(end).alias("end"),
             )
-            hot_before = _running(hot.cast(pl.Int64))
-            untouched = hot_before.gather(end) == hot_before.gather(place)
-            window = part.select("share", "dispersion").with_columns(count.alias("x"), total.alias("total"))
-            stands_out = window.select(_stands_out(baseline, settings, least)).to_series() & untouched
-            opened = stands_out.cast(pl.Int64)
-            closed = pl.DataFrame({"end": end.filter(stands_out)}).group_by("end").len().sort("end")
-            steps = pl.DataFrame({"place": place, "opened": opened}).join(
-                closed.with_columns(pl.col("len").cast(pl.Int64)),
-                left_on="place",
-                right_on="end",
-                how="left",
-                maintain_order="left",
-            )
-            covered = steps.select(pl.col("opened").cum_sum() - pl.col("len").fill_null(0).cum_sum() > 0).to_series()
-            hot = hot | covered
-            share = pl.select(pl.when(stands_out).then(count / total).otherwise(0.0)).to_series()
-            peak = pl.select(pl.max_horizontal(peak, share)).to_series()
-        parts.append(part.with_columns(hot.alias("hot"), peak.alias("peak")))
-    return pl.concat(parts)
+            windows = _look(windows, _stands_out(baseline, settings, least))
+        parts.append(windows.select(*part.columns, "hot", "peak"))
+    return pl.concat(pl.collect_all(parts))
 
 
-def _running(values: pl.Series) -> pl.Series:
-    """Sums of all values before each place, and of all of them at the end."""
-    return pl.concat([pl.Series([0], dtype=pl.Int64), values.cum_sum().cast(pl.Int64)])
+def _look(windows: pl.LazyFrame, stands_out: pl.Expr) -> pl.LazyFrame:
+    """
+    Add to `hot` and `peak` what windows show that hold no minute that is hot already.
+
+    Args:
+        windows: one per row: it begins at the row of number `place` and ends before that of number `end`. Both ascend.
+        stands_out: the test of a window.
+    """
+    hot = pl.col("hot").cast(pl.Int64)
+    untouched = hot.cum_sum().gather(pl.col("end") - 1) == hot.cum_sum() - hot
+    reach = pl.when("stands out").then("end").otherwise(0).cum_max()
+    share = pl.when("stands out").then(pl.col("x") / pl.col("total")).otherwise(0.0)
+    return windows.with_columns((stands_out & untouched).alias("stands out")).with_columns(
+        (pl.col("hot") | (reach > pl.col("place"))).alias("hot"), pl.max_horizontal("peak", share).alias("peak")
+    )
 
 
 def _stands_out(baseline: Baseline, settings: IncidentSettings, least: float) -> pl.Expr:

@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 
+from attribute.coded import Coded
 from attribute.rules.words import NO_CLASS, Class
 
 __all__ = ["CLASS_OF_KIND", "Kind", "Series", "lay_out"]
@@ -84,38 +85,28 @@ class Series:
 
 def lay_out(counts: pl.DataFrame) -> Series | None:
     """Lay out the timed requests of a `COUNTS` frame; nothing where there are none."""
-    names = counts.filter(pl.col("minute").is_not_null()).select(pl.col("function").unique().sort())
-    if names.is_empty():
+    timed = counts.filter(pl.col("minute").is_not_null())
+    if timed.is_empty():
         return None
-    numbered = (
-        counts.lazy()
-        .filter(pl.col("minute").is_not_null())
-        .join(names.lazy().with_row_index("number"), on="function")
-        .select(
-            (pl.col("minute").to_physical() // _MINUTE_US).alias("minute"),
-            pl.col("number").cast(pl.Int64).alias("function"),
-            "class",
-            "status",
-            "upstream_status",
-            "requests",
-        )
+    of = Coded.of(timed["function"]).ranked()
+    numbered = timed.lazy().select(
+        (pl.col("minute").to_physical() // _MINUTE_US).alias("minute"),
+        pl.lit(of.codes).cast(pl.Int64).alias("function"),
+        (pl.col("class") == NO_CLASS).alias("healthy"),
+        KIND.alias("kind"),
+        "requests",
     )
     totals = (
         numbered.group_by("function", "minute")
-        .agg(
-            pl.col("requests").sum(),
-            pl.when(pl.col("class") == NO_CLASS).then(pl.col("requests")).otherwise(0).sum().alias("healthy"),
-        )
+        .agg(pl.col("requests").sum(), (pl.col("requests") * pl.col("healthy")).sum().alias("healthy"))
         .sort("function", "minute")
     )
     of_kind = (
-        numbered.filter(pl.col("class") != NO_CLASS)
-        .with_columns(KIND.alias("kind"))
-        .filter(pl.col("kind").is_not_null())
+        numbered.filter(pl.col("kind").is_not_null())
         .group_by("kind", "function", "minute")
         .agg(pl.col("requests").sum().alias("n"))
         .sort("kind", "function", "minute")
     )
     minutes, occurrences = pl.collect_all([totals, of_kind])
     first, last = minutes.select(pl.col("minute").min().alias("first"), pl.col("minute").max().alias("last")).row(0)
-    return Series(names["function"].to_list(), first, last, minutes, occurrences)
+    return Series(of.values.to_list(), first, last, minutes, occurrences)

@@ -106,16 +106,17 @@ def find_stretches(series: Series, hot: pl.DataFrame, settings: IncidentSettings
 
 
 def _hot_rows(series: Series, hot: pl.DataFrame) -> Iterator[_Hot]:
+    n_after = hot["n"].cum_sum().cast(pl.Int64)
+    rows = hot.with_columns((n_after - hot["n"]).alias("n_before"), n_after.alias("n_after")).filter("hot")
+    if rows.is_empty():
+        return iter(())
     keys = series.keys(series.minutes)
     sums = {
         name: pl.concat([pl.Series([0], dtype=pl.Int64), series.minutes[name].cum_sum().cast(pl.Int64)])
         for name in ("requests", "healthy")
     }
-    n_after = hot["n"].cum_sum().cast(pl.Int64)
-    rows = hot.select("kind", "function", "minute", "share", "peak", "hot").with_columns(
-        (n_after - hot["n"]).alias("n_before"), n_after.alias("n_after")
-    )
-    place = keys.search_sorted(series.keys(hot)).cast(pl.Int64)
+    place = keys.search_sorted(series.keys(rows)).cast(pl.Int64)
+    rows = rows.select("kind", "function", "minute", "share", "peak", "n_before", "n_after")
     for name, values in sums.items():
         rows = rows.with_columns(
             values.gather(place).alias(f"{name}_before"), values.gather(place + 1).alias(f"{name}_after")
@@ -133,7 +134,7 @@ def _hot_rows(series: Series, hot: pl.DataFrame) -> Iterator[_Hot]:
         rows = rows.with_columns(
             neighbour.select(pl.when("same").then("minute").otherwise(limit)).to_series().alias(name)
         )
-    return (_Hot(*row) for row in rows.filter("hot").drop("hot").iter_rows())
+    return (_Hot(*row) for row in rows.iter_rows())
 
 
 def _needed_healthy(peak: float, settings: IncidentSettings) -> float:

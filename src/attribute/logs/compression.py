@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
+import importlib
 import lzma
 import sys
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from attribute.logs.raw import Fault, Problem, Readable
 
@@ -17,6 +19,10 @@ if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
+
+isal_zlib: Any = None
+with contextlib.suppress(ImportError):  # there is none for this machine: zlib does the same in three times the time
+    isal_zlib = importlib.import_module("isal.isal_zlib")
 
 __all__ = ["SNIFF_BYTES", "Compression", "Limits", "expand", "sniff", "unsupported"]
 
@@ -109,15 +115,21 @@ class _Decoder(Protocol):
 
 
 class _GzipDecoder:
-    """zlib's object in the shape of the other three. zlib itself checks the sum and the length at the end."""
+    """
+    zlib's object in the shape of the other three. It checks the sum and the length at the end itself.
 
-    def __init__(self) -> None:
-        self._inner = zlib.decompressobj(wbits=31)
+    Args:
+        quick: whether another implementation may do it, the same for sound input; what is unsound is zlib's to tell.
+    """
+
+    def __init__(self, *, quick: bool) -> None:
+        library = isal_zlib if quick and isal_zlib is not None else zlib
+        self._inner = library.decompressobj(wbits=31)
         self._full = False
 
     @property
     def eof(self) -> bool:
-        return self._inner.eof
+        return bool(self._inner.eof)
 
     @property
     def needs_input(self) -> bool:
@@ -125,15 +137,18 @@ class _GzipDecoder:
 
     @property
     def unused_data(self) -> bytes:
-        return self._inner.unused_data
+        return bytes(self._inner.unused_data)
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        text = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        text: bytes = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
         self._full = len(text) == max_length
         return text
 
 
-_ERRORS: Final = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError)
+_ERRORS: Final[tuple[type[Exception], ...]] = (
+    *(zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError),
+    *(() if isal_zlib is None else (isal_zlib.error,)),
+)
 _WORDS: Final = (
     ("check", Problem.CHECKSUM),  # zlib: incorrect data check, incorrect length check; zstd: doesn't match checksum
     ("memory", Problem.WINDOW),  # zstd: Frame requires too much memory for decoding; xz: Memory usage limit exceeded
@@ -146,10 +161,10 @@ def _problem(error: Exception) -> Problem:
     return next((problem for word, problem in _WORDS if word in text.replace("Memory", "memory")), Problem.CORRUPT)
 
 
-def _decoder(kind: Compression, limits: Limits) -> _Decoder:
+def _decoder(kind: Compression, limits: Limits, *, quick: bool) -> _Decoder:
     match kind:
         case Compression.GZIP:
-            return _GzipDecoder()
+            return _GzipDecoder(quick=quick)
         case Compression.BZIP2:
             return bz2.BZ2Decompressor()
         case Compression.XZ:
@@ -199,7 +214,7 @@ class _Expander:
 
     def _member(self, start: int) -> Generator[bytes, None, int]:
         """Yield one member's text and return the offset after it."""
-        decoder = _decoder(self._kind, self._limits)
+        decoder = _decoder(self._kind, self._limits, quick=self._has_known_flags(start))
         piece_at = fed = start
         size = _FIRST_PIECE_BYTES  # small at first: a file may be a million empty members
         text_before = self._text_bytes
@@ -214,36 +229,41 @@ class _Expander:
             try:
                 text = decoder.decompress(piece, _STEP_BYTES)
             except _ERRORS as error:
-                yield from self._rescue(start, piece_at, fed, self._text_bytes - text_before)
-                raise Fault(_problem(error), str(error)) from None
+                found = yield from self._rescue(start, piece_at, fed, self._text_bytes - text_before)
+                raise Fault(_problem(found or error), str(found or error)) from None
             if text:
                 yield from self._admit(text, consumed=fed)
         return fed - len(decoder.unused_data)
 
-    def _rescue(self, start: int, piece_at: int, end: int, had_bytes: int) -> Iterator[bytes]:
+    def _has_known_flags(self, start: int) -> bool:
+        """Whether a gzip member sets no reserved flag: zlib refuses those, and others read on."""
+        return self._raw.read_at(start, 4)[3:] < b"\x20"
+
+    def _rescue(self, start: int, piece_at: int, end: int, had_bytes: int) -> Generator[bytes, None, Exception | None]:
         """
-        Yield the text before a fault.
+        Yield the text before a fault and return the error that says what it is.
 
         A decoder that meets a fault keeps back what it had already made in that call. So the member is expanded once
         more, the piece with the fault byte by byte, and what was had before is dropped.
         """
-        decoder = _decoder(self._kind, self._limits)
+        decoder = _decoder(self._kind, self._limits, quick=False)
         offset = start
         while offset < end and not decoder.eof:
             piece = self._raw.read_at(offset, min(_PIECE_BYTES, piece_at - offset) if offset < piece_at else 1)
             if not piece:
-                return
+                return None
             offset += len(piece)
             while piece or not (decoder.needs_input or decoder.eof):
                 try:
                     text = decoder.decompress(piece, _STEP_BYTES)
-                except _ERRORS:
-                    return
+                except _ERRORS as error:
+                    return error
                 piece = b""
                 dropped = min(had_bytes, len(text))
                 had_bytes -= dropped
                 if len(text) > dropped:
                     yield from self._admit(text[dropped:], consumed=offset)
+        return None
 
     def _admit(self, text: bytes, *, consumed: int) -> Iterator[bytes]:
         """Pass *text* on as far as the limits allow."""

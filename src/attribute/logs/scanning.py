@@ -10,50 +10,20 @@ itself. Who only counts records may leave that to the scanner, which then hands 
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final, Protocol
 
 import polars as pl
 
 from attribute.coded import Batch, Coded
 from attribute.frames import COUNTS, LATENCY, RECORDS
+from attribute.logs.raw_scan import HAS_SCANNER, CalmTerms, raw_scan
 
-_compiled: Callable[..., dict[str, Any]] | None
-try:
-    from attribute.logs._scan import scan as _compiled
-except ImportError:  # no compiler where it was installed
-    _compiled = None
+__all__ = ["SCAN", "CalmRecords", "CalmTerms", "Scan", "Scanned", "assembled"]
 
-__all__ = ["SCAN", "CalmRecords", "CalmTerms", "Scan", "Scanned"]
-
-_MOST_BYTES: Final = 2**31 - 1
 _CODED: Final = ("function", "stage", "error_code", "upstream", "status", "upstream_status")
 _MEASURES: Final = pl.Series(["own", "total", "upstream"])
-_EPOCH_US: Final = 0
-_END_US: Final = 2**62
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalmTerms:
-    """
-    When a record is calm, and how calm ones are counted.
-
-    Attributes:
-        below_ms: with a status under 400, a latency under this is calm: the least that is slow for any function.
-        since_us: calm records count from this instant on (microseconds since the epoch) ...
-        until_us: ... and before this one.
-        untimed_too: whether those without a time count.
-        latency_slot: how wide the slots of the latencies are; at least ten minutes.
-    """
-
-    below_ms: float
-    since_us: int = _EPOCH_US
-    until_us: int = _END_US
-    untimed_too: bool = True
-    latency_slot: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,21 +102,15 @@ class _Columns:
         return self._capsules
 
 
-def _scan(data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned | None:
-    if len(data) > _MOST_BYTES:
-        return None
-    assert _compiled is not None
-    terms = calm or CalmTerms(below_ms=0.0, latency_slot=timedelta(days=1))
-    slot_us = terms.latency_slot // timedelta(microseconds=1)
-    how = (calm is not None, terms.below_ms, terms.since_us, terms.until_us, terms.untimed_too, slot_us)
-    found: Mapping[str, Any] = _compiled(data, secrets.randbits(64), strict, how)
+def assembled(found: Mapping[str, Any], *, counted: bool) -> Scanned:
+    """Make frames of what `raw_scan` *found*, once; *counted*: whether calm records were to be counted."""
     columns = pl.DataFrame(_Columns(found["records"]))
     values = {name: pl.Series(name, found["values"][name], dtype=RECORDS[name]) for name in _CODED}
     coded = {name: Coded(columns[name], values[name]) for name in _CODED}
     return Scanned(
         records=Batch({name: coded.get(name, columns[name]) for name in RECORDS}),
         lines=columns["line"],
-        calm=None if calm is None else _calm_records(found["calm"], values),
+        calm=_calm_records(found["calm"], values) if counted else None,
         left=found["left"],
         unknown_fields=found["unknown_fields"],
         newer_versions=found["newer_versions"],
@@ -170,5 +134,10 @@ def _calm_records(found: Mapping[str, Any], values: Mapping[str, pl.Series]) -> 
     )
 
 
-SCAN: Final[Scan | None] = None if _compiled is None else _scan
+def _scan(data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned | None:
+    found = raw_scan(data, strict=strict, calm=calm)
+    return None if found is None else assembled(found, counted=calm is not None)
+
+
+SCAN: Final[Scan | None] = _scan if HAS_SCANNER else None
 """The compiled scanner, where there is one."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from attribute.reports.escape import csv_cell
-from attribute.reports.model import Result
+from attribute.reports.model import View
 from attribute.reports.wording import rfc3339
 from attribute.reports.writers import Style
 from attribute.rules.words import CLASSES
@@ -39,7 +39,7 @@ COLUMNS: Final = (
 Cell = str | int | float | None
 
 
-def write(result: Result, style: Style) -> Iterator[bytes]:
+def write(result: View, style: Style) -> Iterator[bytes]:
     """Yield a header and one row per class, function and incident; what a row does not have is empty."""
     del style
     yield _line(dict(zip(COLUMNS, COLUMNS, strict=True)))

@@ -17,7 +17,7 @@ from attribute.reports.model import Result
 from attribute.reports.narrow import around
 from attribute.reports.series import WIDTHS
 from attribute.reports.wording import FEW, count, of, percent, plural, span, stamp, upstream_word
-from attribute.rollup import SLOT
+from attribute.slots import SLOT
 
 __all__ = ["Evidence", "message"]
 

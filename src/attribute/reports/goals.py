@@ -7,7 +7,6 @@ single request would decide, and no budget is told where the logs do not reach o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,12 +16,12 @@ from typing import Final
 import polars as pl
 
 from attribute.engines.settle import matches
+from attribute.reports.asked import Goal
 from attribute.reports.narrow import time_of
 from attribute.reports.weeks import Part, Week
 from attribute.reports.wording import FEW
-from attribute.rules.words import CLASSES
 
-__all__ = ["BURNS", "TREND_WEEKS", "Goal", "GoalRow", "Outcome", "judge", "outage_minutes"]
+__all__ = ["BURNS", "TREND_WEEKS", "GoalRow", "Outcome", "judge", "outage_minutes"]
 
 BURNS: Final = (timedelta(hours=1), timedelta(hours=6), timedelta(days=3))
 """Over these last stretches of the told time it is said how fast the budget goes: SRE Workbook, chapter 5."""
@@ -38,36 +37,6 @@ class Outcome(StrEnum):
     MET = "met"
     MISSED = "missed"
     NOT_JUDGED = "not judged"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """
-    A share of requests that should go well.
-
-    Attributes:
-        name: what it is called in reports.
-        target: the share, over 0 and under 1.
-        functions: globs; requests of functions that match one of them count.
-        classes: failing or slow requests of these classes do not go well; those of others do no harm.
-        weeks: the time that the budget is for.
-    """
-
-    name: str
-    target: float
-    functions: tuple[str, ...] = ("*",)
-    classes: tuple[str, ...] = tuple(CLASSES)
-    weeks: int = 4
-
-    @property
-    def enough(self) -> int:
-        """Return of how many requests one may go wrong: with fewer, a single one would decide."""
-        return max(FEW, math.ceil(round(1 / (1 - self.target), 6)))
-
-    @property
-    def budget_minutes(self) -> float:
-        """Return the budget as minutes of an outage of everything."""
-        return (1 - self.target) * self.weeks * timedelta(weeks=1) / timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from typing import Final
 
 import polars as pl
 
+from attribute.reports.asked import Goal
 from attribute.reports.document import Block, Column, Kind, Paragraph, Section, Table, Tone
-from attribute.reports.goals import BURNS, TREND_WEEKS, Goal, GoalRow, Outcome, outage_minutes
+from attribute.reports.goals import BURNS, TREND_WEEKS, GoalRow, Outcome, outage_minutes
 from attribute.reports.weeks import Week
 from attribute.reports.wording import FEW, and_more, count, of, percent, plural, span, times
 

@@ -17,8 +17,9 @@ from attribute.reports.narrow import around
 from attribute.reports.series import series
 from attribute.reports.story import Story
 from attribute.reports.wording import count, local, same_day, span, stamp, zone_name
-from attribute.rollup import SLOT, quantile
+from attribute.rollup import quantile
 from attribute.rules.words import CLASSES
+from attribute.slots import SLOT
 
 __all__ = ["latency_section", "quantiles_of", "timeline_section"]
 

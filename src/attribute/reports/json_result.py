@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import orjson
 
-from attribute.incidents.model import Tally
 from attribute.reports.escape import json_bytes
-from attribute.reports.model import ClassRow, IncidentRow, Normal, Result, Verdict, WhyRow
+from attribute.reports.model import ClassRow, IncidentRow, Normal, Verdict, View, WhyRow
 from attribute.reports.wording import rfc3339, upstream_json
 from attribute.reports.writers import Style
 from attribute.rules.words import CLASSES
+
+if TYPE_CHECKING:
+    from attribute.incidents.model import Tally
 
 __all__ = ["SCHEMA", "document", "write"]
 
 SCHEMA = "attribute.result/1"
 
 
-def write(result: Result, style: Style) -> Iterator[bytes]:
+def write(result: View, style: Style) -> Iterator[bytes]:
     """Yield the object, indented, ending with a line break."""
     del style
     yield json_bytes(orjson.dumps(document(result), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def document(result: Result) -> dict[str, object]:
+def document(result: View) -> dict[str, object]:
     """Return what is written, as plain values. Keys have a fixed order."""
     return {
         "schema": SCHEMA,
@@ -78,7 +81,7 @@ def document(result: Result) -> dict[str, object]:
     }
 
 
-def _rules(result: Result) -> dict[str, object]:
+def _rules(result: View) -> dict[str, object]:
     thresholds = result.rules.thresholds
     return {
         "version": result.rules.version,
@@ -90,7 +93,7 @@ def _rules(result: Result) -> dict[str, object]:
     }
 
 
-def _input(result: Result) -> dict[str, object]:
+def _input(result: View) -> dict[str, object]:
     account = result.account
     return {
         "files": account.files,

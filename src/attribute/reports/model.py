@@ -12,13 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from attribute.engines.analysis import Analysis, InputAccount, Window
-from attribute.incidents.model import Incident, Tally
-from attribute.reports.goals import Goal
+from attribute.engines.analysis import InputAccount, Window
 from attribute.rules.thresholds import Thresholds
+
+if TYPE_CHECKING:  # a view that was kept is shown without loading polars
+    import polars as pl
+
+    from attribute.engines.analysis import Analysis
+    from attribute.incidents.model import Incident, Tally
+    from attribute.reports.asked import Goal
 
 __all__ = [
     "ClassRow",
@@ -36,6 +40,7 @@ __all__ = [
     "Series",
     "State",
     "Verdict",
+    "View",
     "WhyNot",
     "WhyRow",
 ]
@@ -300,9 +305,9 @@ class Requests:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class View:
     """
-    All that any output shows.
+    All that an output shows that draws neither single requests nor minutes: plain values.
 
     Attributes:
         generated_at: when, as the caller said.
@@ -330,8 +335,6 @@ class Result:
         goals: those that are configured; reports hold weeks and incidents against them.
         next_commands: what to run next, ready for a shell.
         exit_code: 0, or 4 where nothing can be judged.
-        analysis: what all this was made from; for outputs with one line per request and for reports.
-        found: the incidents as they were found, for outputs that tell one of them minute by minute.
     """
 
     generated_at: datetime
@@ -359,6 +362,23 @@ class Result:
     goals: tuple[Goal, ...] = ()
     next_commands: tuple[str, ...] = ()
     exit_code: int = 0
+
+    @property
+    def shown_incidents(self) -> tuple[IncidentRow, ...]:
+        """Return the incidents that a screen leads with."""
+        return tuple(incident for incident in self.incidents if incident.shown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(View):
+    """
+    All that any output shows.
+
+    Attributes:
+        analysis: what all this was made from; for outputs with one line per request and for reports.
+        found: the incidents as they were found, for outputs that tell one of them minute by minute.
+    """
+
     analysis: Analysis = field(repr=False, compare=False)
     found: tuple[Incident, ...] = field(default=(), repr=False, compare=False)
 
@@ -366,8 +386,3 @@ class Result:
     def verdicts(self) -> pl.LazyFrame:
         """Return one row per incident request, in order of time."""
         return self.analysis.verdicts
-
-    @property
-    def shown_incidents(self) -> tuple[IncidentRow, ...]:
-        """Return the incidents that a screen leads with."""
-        return tuple(incident for incident in self.incidents if incident.shown)

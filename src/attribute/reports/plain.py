@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from attribute.reports.escape import tsv_cell
-from attribute.reports.model import Result
+from attribute.reports.model import View
 from attribute.reports.wording import rfc3339
 from attribute.reports.writers import Style
 from attribute.rules.words import CLASSES
@@ -21,7 +21,7 @@ __all__ = ["write"]
 Cell = str | int | float | bool | datetime | None
 
 
-def write(result: Result, style: Style) -> Iterator[bytes]:
+def write(result: View, style: Style) -> Iterator[bytes]:
     """Yield the lines; with a verbosity under 0 the verdict's alone."""
     lines = _verdict(result) if style.verbosity < 0 or style.oneline else _all(result)
     for line in lines:
@@ -40,7 +40,7 @@ def _cell(value: Cell) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _verdict(result: Result) -> Iterator[tuple[Cell, ...]]:
+def _verdict(result: View) -> Iterator[tuple[Cell, ...]]:
     verdict = result.verdict
     yield (
         "verdict",
@@ -56,12 +56,12 @@ def _verdict(result: Result) -> Iterator[tuple[Cell, ...]]:
     )
 
 
-def _all(result: Result) -> Iterator[tuple[Cell, ...]]:
+def _all(result: View) -> Iterator[tuple[Cell, ...]]:
     for part in (_verdict, _answer, _places, _input, _method):
         yield from part(result)
 
 
-def _answer(result: Result) -> Iterator[tuple[Cell, ...]]:
+def _answer(result: View) -> Iterator[tuple[Cell, ...]]:
     requests = result.requests
     yield "requests", requests.total, requests.healthy, requests.incident, requests.absorbed, requests.untimed
     for row in result.classes:
@@ -76,7 +76,7 @@ def _answer(result: Result) -> Iterator[tuple[Cell, ...]]:
         yield "why-not", against.class_, against.text
 
 
-def _places(result: Result) -> Iterator[tuple[Cell, ...]]:
+def _places(result: View) -> Iterator[tuple[Cell, ...]]:
     for incident in result.incidents:
         yield (
             "incident",
@@ -93,7 +93,7 @@ def _places(result: Result) -> Iterator[tuple[Cell, ...]]:
         yield "function", function.function, function.requests, *(function.by_class[class_] for class_ in CLASSES)
 
 
-def _input(result: Result) -> Iterator[tuple[Cell, ...]]:
+def _input(result: View) -> Iterator[tuple[Cell, ...]]:
     account = result.account
     yield (
         "input",
@@ -120,7 +120,7 @@ def _input(result: Result) -> Iterator[tuple[Cell, ...]]:
     yield "window", result.window.since_at, result.window.until_at, account.first_at, account.last_at
 
 
-def _method(result: Result) -> Iterator[tuple[Cell, ...]]:
+def _method(result: View) -> Iterator[tuple[Cell, ...]]:
     rules = result.rules
     limits = rules.thresholds.default
     yield (

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
 
 from attribute import __version__
-from attribute.engines.analysis import Analysis, Window
+from attribute.engines.analysis import Analysis
 from attribute.incidents.model import Incident
+from attribute.reports.asked import Asked
 from attribute.reports.decide import Facts, decide
 from attribute.reports.escape import visible
 from attribute.reports.evidence import (
@@ -24,7 +24,6 @@ from attribute.reports.evidence import (
     usual_counts,
     why_rows,
 )
-from attribute.reports.goals import Goal
 from attribute.reports.model import (
     ClassRow,
     CodeRow,
@@ -47,33 +46,9 @@ from attribute.rules.catalogue import Catalogue
 from attribute.rules.thresholds import Thresholds
 from attribute.rules.words import CLASSES, NO_CLASS, Class, Reason
 
-__all__ = ["Asked", "build_result"]
+__all__ = ["build_result"]
 
 CANNOT_JUDGE: Final = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """
-    What the user asked for, as far as an output repeats it.
-
-    Attributes:
-        paths: as typed.
-        window: the resolved window.
-        zone: the zone of printed times.
-        now: the current time.
-        runbook: texts by `class` or `class/function`, from the configuration.
-        goals: what share of requests should go well, from the configuration.
-        commands: names of the commands that there are, for the next steps.
-    """
-
-    paths: tuple[str, ...] = ()
-    window: Window = field(default_factory=Window)
-    zone: tzinfo = UTC
-    now: datetime
-    runbook: Mapping[str, str] = field(default_factory=dict)
-    goals: tuple[Goal, ...] = ()
-    commands: frozenset[str] = frozenset()
 
 
 def build_result(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import Final
 
-from attribute.reports.model import IncidentRow, Result, State
+from attribute.reports.model import IncidentRow, State, View
 from attribute.reports.paint import Paint
 from attribute.reports.terminal_data import data_lines, next_lines
 from attribute.reports.terminal_tables import NAMES, class_lines, heat_lines, place, reason_lines, why_lines
@@ -28,7 +28,7 @@ STATES: Final = {
 WIDE: Final = 120
 
 
-def write(result: Result, style: Style) -> Iterator[bytes]:
+def write(result: View, style: Style) -> Iterator[bytes]:
     """Yield the screen for *style*; nothing in it is wider than the style says, but for commands to copy."""
     paint = Paint(style)
     if style.oneline:
@@ -41,7 +41,7 @@ def write(result: Result, style: Style) -> Iterator[bytes]:
         yield (line.rstrip(" ") + "\n").encode()
 
 
-def _screen(result: Result, paint: Paint) -> Iterator[str]:
+def _screen(result: View, paint: Paint) -> Iterator[str]:
     yield paint.own(_header(result, paint))
     yield paint.rule()
     yield from _verdict(result, paint)
@@ -59,7 +59,7 @@ def _screen(result: Result, paint: Paint) -> Iterator[str]:
     yield from next_lines(result, paint)
 
 
-def _header(result: Result, paint: Paint) -> str:
+def _header(result: View, paint: Paint) -> str:
     """Return the fullest first line that fits: what was read, and its window, or its records' time, in two zones."""
     account, zone = result.account, result.zone
     paths = [paint.text("standard input" if path == "-" else path, 30) for path in result.paths]
@@ -82,11 +82,11 @@ def _header(result: Result, paint: Paint) -> str:
     return tails[-1][0] if tails[-1] else tool[0]
 
 
-def _headline(result: Result, paint: Paint) -> str:
+def _headline(result: View, paint: Paint) -> str:
     return paint.color(STATES[result.verdict.state], result.verdict.state.value)
 
 
-def _verdict(result: Result, paint: Paint) -> Iterator[str]:
+def _verdict(result: View, paint: Paint) -> Iterator[str]:
     verdict, lead = result.verdict, "VERDICT  "
     sure = f"confidence {verdict.confidence.word}"
     if verdict.confidence.share is not None:
@@ -108,7 +108,7 @@ def _verdict(result: Result, paint: Paint) -> Iterator[str]:
         yield from paint.wrap(paint.text(f"Surer with {verdict.confidence.raised_by}."))
 
 
-def _incidents(result: Result, paint: Paint) -> Iterator[str]:
+def _incidents(result: View, paint: Paint) -> Iterator[str]:
     """Yield one line for each incident that is worth it, and how many were left out."""
     shown = result.shown_incidents
     minor = len(result.incidents) - len(shown)
@@ -131,7 +131,7 @@ def _incidents(result: Result, paint: Paint) -> Iterator[str]:
         lead = " " * len(lead)
 
 
-def _during(incident: IncidentRow, result: Result) -> str:
+def _during(incident: IncidentRow, result: View) -> str:
     day = result.account.last_at or incident.started_at
     if incident.ongoing:
         return f"since {clock(incident.started_at, result.zone, day_of=day)}"
@@ -139,7 +139,7 @@ def _during(incident: IncidentRow, result: Result) -> str:
     return period(incident.started_at, incident.ended_at, result.zone, dated=dated)
 
 
-def _why_not(result: Result, paint: Paint) -> Iterator[str]:
+def _why_not(result: View, paint: Paint) -> Iterator[str]:
     """Yield one line for each class that it is not, with as many of its parts as fit whole."""
     lead = "WHY NOT  "
     absent = [_lower(row.class_) for row in result.why_not if not row.requests]
@@ -161,7 +161,7 @@ def _lower(class_: str) -> str:
     return class_ if class_ == Class.UNKNOWN else NAMES[Class(class_)].lower()
 
 
-def _what_to_log(result: Result, paint: Paint) -> Iterator[str]:
+def _what_to_log(result: View, paint: Paint) -> Iterator[str]:
     """Yield what would turn the most frequent UNKNOWN into a verdict, where UNKNOWN is part of the answer."""
     if Class.UNKNOWN not in result.verdict.classes:
         return
@@ -170,7 +170,7 @@ def _what_to_log(result: Result, paint: Paint) -> Iterator[str]:
         yield from paint.wrap(paint.text(row.what_to_log), lead="MISSING  ")
 
 
-def _oneline(result: Result, paint: Paint) -> str:
+def _oneline(result: View, paint: Paint) -> str:
     verdict = result.verdict
     if not verdict.classes:
         return f"{STATES[verdict.state]} {paint.text(verdict.sentence)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attribute.reports.model import Result
+from attribute.reports.model import View
 from attribute.reports.paint import Paint
 from attribute.reports.wording import and_more, count, most_first, plural, stamp
 
@@ -14,7 +14,7 @@ LEAD = "DATA  "
 INDENT = " " * len(LEAD)
 
 
-def data_lines(result: Result, paint: Paint) -> Iterator[str]:
+def data_lines(result: View, paint: Paint) -> Iterator[str]:
     """Yield the accounting of lines and, below it, what a reader should know about the input."""
     account = result.account
     parts = [plural(account.records, "record")]
@@ -41,7 +41,7 @@ def data_lines(result: Result, paint: Paint) -> Iterator[str]:
         yield INDENT + paint.color(text, "warning") + more
 
 
-def _notes(result: Result) -> Iterator[str]:
+def _notes(result: View) -> Iterator[str]:
     """Yield one line for each thing that makes the input less than it seems, the gravest first."""
     account = result.account
     for file in account.incomplete_files:
@@ -66,7 +66,7 @@ def _notes(result: Result) -> Iterator[str]:
         yield f"{file.file}: skipped: {file.reason}"
 
 
-def next_lines(result: Result, paint: Paint) -> Iterator[str]:
+def next_lines(result: View, paint: Paint) -> Iterator[str]:
     """Yield the next commands, whole however long they are, and the runbook's lines."""
     lead = "NEXT  "
     runbook = result.runbook if paint.style.verbosity > 0 else result.runbook[:1]  # the first is the most specific

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from attribute.reports.escape import cells
-from attribute.reports.model import ClassRow, Result, Series, WhyRow
+from attribute.reports.model import ClassRow, Series, View, WhyRow
 from attribute.reports.paint import Paint
 from attribute.reports.wording import FEW, count, later, local, percent, plural, times, zone_name
 from attribute.rules.words import CLASSES, Class
@@ -26,7 +26,7 @@ WITH_SPARK, WITH_NORMAL, WITH_BAR = 80, 58, 42
 """From so many columns on, a table has room for these."""
 
 
-def class_lines(result: Result, paint: Paint) -> Iterator[str]:
+def class_lines(result: View, paint: Paint) -> Iterator[str]:
     """Yield the table of classes with its head and total; narrow screens lose the spark, then what is normal."""
     normal = paint.width >= WITH_NORMAL and any(row.normal is not None for row in result.classes)
     spark = paint.width >= WITH_SPARK and len(result.series.starts) > 1
@@ -58,7 +58,7 @@ def class_lines(result: Result, paint: Paint) -> Iterator[str]:
         yield from paint.wrap(f"normal is what {result.normal_basis} make one expect")
 
 
-def _class_line(row: ClassRow, result: Result, paint: Paint, *, normal: bool) -> str:
+def _class_line(row: ClassRow, result: View, paint: Paint, *, normal: bool) -> str:
     name = paint.color(f"{LETTERS[Class(row.class_)]} {NAMES[Class(row.class_)]:<12}", row.class_)
     few = result.requests.incident < FEW
     share = "" if row.share is None or few else percent(row.share)
@@ -75,7 +75,7 @@ def _class_line(row: ClassRow, result: Result, paint: Paint, *, normal: bool) ->
     return f"{line}{f'{count(row.normal.low)}-{count(row.normal.high)}':>9}{versus:>6}{mark}"
 
 
-def _span_of(result: Result) -> str:
+def _span_of(result: View) -> str:
     starts = result.series.starts
     first, last = starts[0], later(starts[-1], timedelta(minutes=result.series.width_minutes))
     long = last - first
@@ -96,7 +96,7 @@ def _grouped(series: Series, width: int) -> dict[str, list[int | None]]:
     return grouped
 
 
-def why_lines(result: Result, paint: Paint) -> Iterator[str]:
+def why_lines(result: View, paint: Paint) -> Iterator[str]:
     """Yield the evidence for the answer."""
     rows = _strongest(result, paint)
     if not rows:
@@ -124,14 +124,14 @@ def place(function: str, stage: str) -> str:
     return function if stage == "response" else f"{function}/{stage}"
 
 
-def _strongest(result: Result, paint: Paint) -> list[WhyRow]:
+def _strongest(result: View, paint: Paint) -> list[WhyRow]:
     """Return the first rows of each class that the answer is about: two in all, and more where asked for."""
     classes = result.verdict.classes
     limit = len(result.why) if paint.style.verbosity > 0 else -(-2 // max(len(classes), 1))
     return [row for class_ in classes for row in [row for row in result.why if row.class_ == class_][:limit]]
 
 
-def heat_lines(result: Result, paint: Paint) -> Iterator[str]:
+def heat_lines(result: View, paint: Paint) -> Iterator[str]:
     """Yield functions and stages by class."""
     if not result.heat:
         return
@@ -146,7 +146,7 @@ def heat_lines(result: Result, paint: Paint) -> Iterator[str]:
         yield where + "".join(paint.color(number, class_) for number, class_ in zip(numbers, CLASSES, strict=True))
 
 
-def reason_lines(result: Result, paint: Paint) -> Iterator[str]:
+def reason_lines(result: View, paint: Paint) -> Iterator[str]:
     """Yield every reason with its count, and below an UNKNOWN one what to log."""
     if not result.reasons:
         return

@@ -15,10 +15,11 @@ import polars as pl
 
 from attribute.engines.analysis import Analysis, Window
 from attribute.incidents.model import Incident
+from attribute.reports.asked import Asked
 from attribute.reports.goals import judge
 from attribute.reports.narrow import narrow, overlapping, time_of
 from attribute.reports.notes import Action, Notes, Review
-from attribute.reports.result import Asked, build_result
+from attribute.reports.result import build_result
 from attribute.reports.weekly_model import Weekly
 from attribute.reports.weekly_numbers import (
     bottlenecks,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
-from attribute.frames import UPSTREAM_INVALID, UPSTREAM_TIMEOUT
+from attribute.m1.fields import UPSTREAM_INVALID, UPSTREAM_TIMEOUT
 
 __all__ = [
     "FEW",

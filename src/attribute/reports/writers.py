@@ -53,23 +53,25 @@ class WriterEntry(NamedTuple):
         target: `module:function`.
         summary: one line for the help.
         shares_stdout: whether it may go to stdout beside another format.
+        of_view: whether it shows nothing that a `View` does not hold.
     """
 
     target: str
     summary: str
     shares_stdout: bool = False
+    of_view: bool = False
 
 
 WRITERS: Final[dict[str, WriterEntry]] = {
-    "text": WriterEntry("attribute.reports.terminal:write", "the screen"),
-    "plain": WriterEntry("attribute.reports.plain:write", "tab-separated, one fact a line, nothing cut"),
-    "json": WriterEntry("attribute.reports.json_result:write", "one object, `attribute schema --result`"),
+    "text": WriterEntry("attribute.reports.terminal:write", "the screen", of_view=True),
+    "plain": WriterEntry("attribute.reports.plain:write", "tab-separated, one fact a line, nothing cut", of_view=True),
+    "json": WriterEntry("attribute.reports.json_result:write", "one object, `attribute schema --result`", of_view=True),
     "html": WriterEntry("attribute.reports.html:write", "the report as one page, for a browser and for paper"),
     "markdown": WriterEntry("attribute.reports.markdown:write", "the report for GitHub, at most 60,000 characters"),
     "email": WriterEntry("attribute.reports.email:write", "its short form as a mail, text and HTML, under 80 kB"),
     "slack": WriterEntry("attribute.reports.slack:write", "its short form as a message of blocks"),
     "verdicts": WriterEntry("attribute.reports.verdict_lines:write", "JSON Lines, one per incident request"),
-    "csv": WriterEntry("attribute.reports.csv_tables:write", "classes, functions and incidents"),
+    "csv": WriterEntry("attribute.reports.csv_tables:write", "classes, functions and incidents", of_view=True),
 }
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from attribute.frames import UPSTREAM_TIMEOUT
+from attribute.m1.fields import UPSTREAM_TIMEOUT
 from attribute.rules.globs import matches_any
 from attribute.rules.model import Catalogue, ReasonCase, Rule
 from attribute.rules.patterns import MISSING, TESTABLE, Condition, Kind, Pattern, Split, Total
@@ -59,8 +59,9 @@ def compile_rules(catalogue: Catalogue, thresholds: Thresholds) -> CompiledRules
     decider = Decider(thresholds)
     matches = [(rule, decider.incident & decider.all_hold(rule.when)) for rule in catalogue.rules]
     reason = _reason(catalogue, decider, matches)
-    class_ = _first([(match, rule.class_.value) for rule, match in matches], otherwise=Class.UNKNOWN.value)
-    class_ = pl.when(decider.incident).then(class_).otherwise(pl.lit(NO_CLASS))
+    class_ = _First(
+        [(~decider.incident, NO_CLASS), *((match, rule.class_.value) for rule, match in matches)], Class.UNKNOWN.value
+    )
     flags = _flags(class_, reason)
     return CompiledRules(
         failing=decider.failing,
@@ -68,9 +69,9 @@ def compile_rules(catalogue: Catalogue, thresholds: Thresholds) -> CompiledRules
         incident=decider.incident,
         absorbed=decider.absorbed,
         verdict=(
-            class_.alias("class"),
-            _first([(match, rule.id) for rule, match in matches], otherwise=None).alias("rule"),
-            reason.alias("reason"),
+            class_.name().alias("class"),
+            _First([(match, rule.id) for rule, match in matches], None).name().alias("rule"),
+            reason.name().alias("reason"),
             _all([(match, rule.id) for rule, match in matches], after_first=True).alias("also_matched"),
             _all(flags).alias("flags"),
         ),
@@ -167,7 +168,7 @@ def _has_text(column: pl.Expr, condition: Condition) -> pl.Expr:
     return _any(answers)
 
 
-def _reason(catalogue: Catalogue, decider: Decider, matches: Sequence[tuple[Rule, pl.Expr]]) -> pl.Expr:
+def _reason(catalogue: Catalogue, decider: Decider, matches: Sequence[tuple[Rule, pl.Expr]]) -> _First:
     named: list[tuple[pl.Expr, str]] = [
         (decider.absorbed, Reason.UPSTREAM_FAILURE_ABSORBED.value),
         (~decider.incident, Reason.OK.value),
@@ -176,12 +177,12 @@ def _reason(catalogue: Catalogue, decider: Decider, matches: Sequence[tuple[Rule
         named += [(match & decider.all_hold(case.when) if case.when else match, case.reason) for case in rule.reasons]
     gaps: Sequence[ReasonCase] = catalogue.gaps
     named += [(decider.all_hold(gap.when), gap.reason) for gap in gaps[:-1]]
-    return _first(named, otherwise=gaps[-1].reason.value)
+    return _First(named, gaps[-1].reason.value)
 
 
-def _flags(class_: pl.Expr, reason: pl.Expr) -> list[tuple[pl.Expr, str]]:
-    called = (reason == Reason.UPSTREAM_STATUS_MISSING.value) & pl.col("upstream_latency_ms").is_not_null()
-    partial = (class_ == Class.BOTTLENECK.value) & pl.col("upstream_calls").is_null()
+def _flags(class_: _First, reason: _First) -> list[tuple[pl.Expr, str]]:
+    called = reason.is_called(Reason.UPSTREAM_STATUS_MISSING.value) & pl.col("upstream_latency_ms").is_not_null()
+    partial = class_.is_called(Class.BOTTLENECK.value) & pl.col("upstream_calls").is_null()
     return [(called, Flag.UPSTREAM_CALLED_NO_ANSWER.value), (partial, Flag.UPSTREAM_LATENCY_MAY_BE_PARTIAL.value)]
 
 
@@ -190,10 +191,30 @@ def _any(answers: Iterable[pl.Expr]) -> pl.Expr:
     return answers[0] if len(answers) == 1 else pl.any_horizontal(answers)
 
 
-def _first(named: Sequence[tuple[pl.Expr, str]], *, otherwise: str | None) -> pl.Expr:
-    """Return the name of the first that is true: flat, however many there are, where a chain would nest."""
-    names = [pl.when(answer).then(pl.lit(str(name), pl.String)) for answer, name in named]
-    return pl.coalesce([*names, pl.lit(otherwise, pl.String)])
+class _First:
+    """
+    The first of some conditions that is true, as a number: names are looked up once it is known, for numbers are small.
+
+    Flat, however many conditions there are, where a chain would nest.
+
+    Args:
+        named: conditions that are never null, with what they are called.
+        otherwise: the name where none is true.
+    """
+
+    def __init__(self, named: Sequence[tuple[pl.Expr, str]], otherwise: str | None) -> None:
+        self._names = [*(str(name) for _, name in named), otherwise]
+        numbers = [pl.when(answer).then(pl.lit(number, pl.UInt16)) for number, (answer, _) in enumerate(named)]
+        self._number = pl.coalesce([*numbers, pl.lit(len(named), pl.UInt16)])
+
+    def name(self) -> pl.Expr:
+        """Return its name."""
+        return pl.lit(pl.Series(self._names, dtype=pl.String)).gather(self._number)
+
+    def is_called(self, name: str) -> pl.Expr:
+        """Return whether its name is *name*; never null."""
+        numbers = [number for number, each in enumerate(self._names) if each == name]
+        return _any([self._number == number for number in numbers] or [pl.lit(value=False)])
 
 
 def _all(named: Sequence[tuple[pl.Expr, str]], *, after_first: bool = False) -> pl.Expr:

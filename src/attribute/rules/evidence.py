@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attribute.frames import UPSTREAM_TIMEOUT
+from attribute.m1.fields import UPSTREAM_TIMEOUT
 from attribute.rules.patterns import Condition, Pattern, Split, Total
 from attribute.rules.words import Class
 

@@ -8,8 +8,10 @@ Python's in what must be escaped inside a set.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 MAX_GLOB_CHARACTERS = 256
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~\s]")
@@ -47,6 +49,8 @@ def glob_to_regex(glob: str) -> str:
 
 def matches_any(column: pl.Expr, globs: tuple[str, ...]) -> pl.Expr:
     """Return whether *column* (text) matches one of *globs*; never null: a missing value matches none."""
+    import polars as pl  # noqa: PLC0415 - what a glob may be is asked where no frame is at hand
+
     literals = [glob for glob in globs if is_literal(glob)]
     answers = [column.str.contains(glob_to_regex(glob)) for glob in globs if not is_literal(glob)]
     if literals:

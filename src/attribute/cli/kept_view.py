@@ -1,0 +1,125 @@
+"""The answer of the last run of the same question, for as long as it is the answer of this one, too."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from attribute.cache.code import code_mark
+from attribute.cache.identity import Snapshot
+from attribute.cache.store import Store
+from attribute.cli.delivery import wanted_outputs
+from attribute.cli.job import Job
+from attribute.engines.choose import EngineName
+from attribute.logs.sources import Skipped, Source, discover
+from attribute.reports.asked import Asked
+from attribute.reports.kept_view import UNREADABLE, packed, unpacked
+from attribute.reports.model import Result, Rules, View
+from attribute.reports.writers import WRITERS
+from attribute.rules.thresholds import Limits
+
+__all__ = ["ViewShelf", "shelf_of"]
+
+_FORMAT: Final = "view 1"
+
+
+def shelf_of(job: Job) -> ViewShelf | None:
+    """Return where the answer to *job* lies; None where it is not kept, or where a view does not hold all of it."""
+    flags = job.flags
+    cache = job.options().cache
+    if cache is None or flags.fingerprint or flags.rejects is not None or job.engine.name is not EngineName.LOCAL:
+        return None
+    if not all(WRITERS[output.format].of_view for output in wanted_outputs(flags)):
+        return None
+    return ViewShelf(cache.store, job)
+
+
+class ViewShelf:
+    """
+    The place of the answer to one question.
+
+    Args:
+        store: where it is kept.
+        job: the question. Its time is no part of it: an answer holds from when it was made, as long as no file changes
+            and nothing in it was still going on.
+    """
+
+    def __init__(self, store: Store, job: Job) -> None:
+        limits = job.thresholds
+        question = (
+            _FORMAT,
+            code_mark(),
+            job.catalogue.sha256,
+            [(name, _values(own)) for name, own in [("", limits.default), *sorted(limits.by_function.items())]],
+            (job.window.since_at, job.window.until_at),
+            job.flags.functions,
+            job.flags.strict,
+            job.config.texts("exclude"),
+            job.paths,
+            repr(job.zone),
+            sorted(job.config.runbook.items()),
+        )
+        self._job = job
+        self._store = store
+        self.key = hashlib.sha256(repr(question).encode(errors="surrogateescape")).hexdigest()
+
+    def get(self, asked: Asked, rules: Rules) -> View | None:
+        """Return the answer that was kept, where it holds."""
+        payload = self._store.get(self.key)
+        if payload is None:
+            return None
+        head, _, answer = bytes(payload).partition(b"\n")
+        try:
+            document = orjson.loads(head)
+            if asked.now < datetime.fromisoformat(document["holds_from"]):
+                return None
+            found = discover(self._job.paths, exclude=self._job.config.texts("exclude"))
+            if document["files"] != _files(found.sources, [_known(source) for source in found.sources], found.skipped):
+                return None
+            return unpacked(answer, asked, rules)
+        except UNREADABLE:
+            return None
+
+    def keep(self, result: Result) -> None:
+        """Keep an answer that will hold until a file changes; others are not kept."""
+        known = result.analysis.known
+        until = result.window.until_at
+        lasts = until is None or until < result.generated_at
+        if known is None or not lasts or any(row.ongoing for row in result.incidents):
+            return
+        found = discover(self._job.paths, exclude=self._job.config.texts("exclude"))
+        if len(found.sources) != len(known):
+            return
+        head = {
+            "holds_from": result.generated_at.isoformat(),
+            "files": _files(found.sources, list(known), found.skipped),
+        }
+        try:
+            self._store.put(self.key, orjson.dumps(head) + b"\n" + packed(result))
+        except TypeError:  # a file name that is no Unicode
+            return
+
+
+def _known(source: Source) -> tuple[str, str] | None:
+    """Say what a file is, and what it is up to where it ends; None where that cannot be told."""
+    snapshot = None if source.path is None else Snapshot.of(source.path)
+    if snapshot is None or snapshot.lines_end != snapshot.size_bytes:
+        return None
+    return snapshot.known(snapshot.lines_end)
+
+
+def _files(
+    sources: Sequence[Source], known: Sequence[tuple[str, str] | None], skipped: Sequence[Skipped]
+) -> list[list[Any]]:
+    """Say which files there are, in plain values; one that cannot be told is like no other."""
+    read = [[source.name, *(each or [])] for source, each in zip(sources, known, strict=True)]
+    return [read, [[note.name, note.reason] for note in skipped]]
+
+
+def _values(limits: Limits) -> list[float]:
+    return [float(getattr(limits, each.name)) for each in fields(limits)]

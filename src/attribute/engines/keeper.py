@@ -1,0 +1,115 @@
+"""Which ranges of a file are kept, under which keys, and which are to be read."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from attribute.cache.code import code_mark
+from attribute.cache.identity import Snapshot
+from attribute.cache.store import Store
+from attribute.engines.analysis import AnalysisOptions
+
+if TYPE_CHECKING:
+    from attribute.engines.kept import Kept
+
+__all__ = ["Keeper", "context_of"]
+
+SEGMENT_BYTES: Final = 2**30
+"""A file is kept in ranges of about so many bytes, so that no entry grows with the file."""
+
+_FORMAT: Final = "2"
+
+
+class Keeper:
+    """
+    The ranges of one file that are kept, and those to be.
+
+    Args:
+        snapshot: the file.
+        store: where they are kept.
+        options: what is read of it, and how.
+    """
+
+    def __init__(self, snapshot: Snapshot, store: Store, options: AnalysisOptions) -> None:
+        self._snapshot = snapshot
+        self._store = store
+        self._context = context_of(options)
+
+    @classmethod
+    def of(cls, path: str | None, size_bytes: int | None, options: AnalysisOptions) -> Keeper | None:
+        """Return the keeper of a file; None where nothing is to be kept of it."""
+        cache = options.cache
+        if cache is None or path is None or options.on_reject is not None or options.fingerprint:
+            return None  # the hash of all bytes, and every rejected line, take reading all of it
+        if size_bytes is None or size_bytes < cache.least_bytes:
+            return None
+        snapshot = Snapshot.of(path)
+        return None if snapshot is None else cls(snapshot, cache.store, options)
+
+    def kept(self) -> Iterator[Kept]:
+        """Yield what was kept, range after range from the file's start, as far as the file still is what was read."""
+        from attribute.engines.kept import Kept  # noqa: PLC0415 - whether there is anything is asked without loading polars
+
+        start = 0
+        while start < self._snapshot.lines_end:
+            payload = self._store.get(self._key(start))
+            found = None if payload is None else Kept.unpacked(payload)
+            if found is None or found.start != start or not start < found.end <= self._snapshot.lines_end:
+                return
+            if found.ending != self._snapshot.ending(start, found.end):
+                return
+            yield found
+            start = found.end
+
+    @property
+    def has_start(self) -> bool:
+        """Whether something lies there, sound or not, for the file's first range."""
+        return self._store.peek(self._key(0), 1) is not None
+
+    def ranges(self, start: int) -> Sequence[tuple[int, int | None]]:
+        """Return the ranges to read and keep from *start* on; the end is None for all of a compressed file."""
+        end = self._snapshot.lines_end
+        if not self._snapshot.is_plain:
+            return [(0, None)] if start == 0 else []
+        cuts = [*range(start, end, SEGMENT_BYTES), end]
+        return list(itertools.pairwise(cuts))
+
+    @property
+    def end(self) -> int:
+        """Where what can be kept ends."""
+        return self._snapshot.lines_end
+
+    def known(self, end: int) -> tuple[str, str] | None:
+        """Return what the file is, and what it is up to *end*; None where that cannot be told."""
+        return self._snapshot.known(end)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether ranges of the file can be read."""
+        return self._snapshot.is_plain
+
+    def ending(self, start: int, end: int) -> str | None:
+        """Return the hash that a range is recognised by."""
+        return self._snapshot.ending(start, end)
+
+    def keep(self, kept: Kept) -> None:
+        """Keep a range."""
+        self._store.put(self._key(kept.start), kept.packed())
+
+    def _key(self, start: int) -> str:
+        text = "\n".join((_FORMAT, self._snapshot.identity, self._context, str(start)))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def context_of(options: AnalysisOptions) -> str:
+    """Say all that what is gathered depends on, but for the file: not the rules, which are asked afterwards."""
+    slow = {name: limits.slow_ms for name, limits in sorted(options.thresholds.by_function.items())}
+    window = options.window
+    return repr((
+        code_mark(), version("polars"), options.thresholds.default.slow_ms, slow, window.since_at, window.until_at,
+        options.strict, options.latency_slot, options.chunk_bytes,
+    ))  # fmt: skip
