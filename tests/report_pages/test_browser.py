@@ -27,7 +27,7 @@ from playwright.sync_api import (
 from pypdf import PdfReader
 
 from attribute.reports import email, html
-from attribute.reports.goals import Goal
+from attribute.reports.asked import Goal
 from attribute.reports.incident_view import incident_document
 from attribute.reports.shelf import Entry, index
 from attribute.reports.weekly_view import weekly_document
