@@ -8,17 +8,30 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Route,
+    ViewportSize,
+    sync_playwright,
+)
 from pypdf import PdfReader
 
-from attribute.reports import html
+from attribute.reports import email, html
+from attribute.reports.asked import Goal
 from attribute.reports.incident_view import incident_document
+from attribute.reports.shelf import Entry, index
 from attribute.reports.weekly_view import weekly_document
-from tests.report_pages.worlds import XHTML, large_month, texts, tree, weekly_of
+from tests.report_pages.worlds import XHTML, large_month, mail_of, texts, tree, weekly_of
 from tests.reports.world import analysis_of, full_account, outage, result_of
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -41,7 +54,8 @@ def pages() -> dict[str, bytes]:
     rows, incidents = outage(ongoing=False)
     account = full_account(rows)
     result = result_of(rows, incidents=incidents, account=account, runbook={"vendor": "https://wiki.test/vendor"})
-    weekly = weekly_of(analysis_of(rows, account=account), week="2026-W46")
+    goals = (Goal(name="all", target=0.5), Goal(name="quote", target=0.995, functions=("quote", "cart"), weeks=1))
+    weekly = weekly_of(analysis_of(rows, account=account), week="2026-W46", goals=goals)
     large = weekly_of(large_month(900, functions=2, failing_per_cell=9_000))
     return {
         "incident": html.render(incident_document(result)),
@@ -199,6 +213,43 @@ def test_page_works_without_scripts(browser: Browser, name: str) -> None:
         folded = visit.page.locator("details").first
         folded.locator("summary").click()
         assert folded.locator("tbody tr").first.is_visible()
+
+
+def small_pages() -> dict[str, bytes]:
+    """The list of a folder of reports, and the HTML of a mail."""
+    rows, incidents = outage(ongoing=False)
+    document = incident_document(result_of(rows, incidents=incidents, account=full_account(rows)))
+    entry = Entry(
+        name="V-20261116-1741-cd30",
+        kind="incident",
+        sentence=document.sentence,
+        class_="vendor",
+        made="2026-11-23 00:30:00 UTC",
+        at="2026-11-16T17:41:00Z",
+        page="V-20261116-1741-cd30.html",
+        others=(("markdown", "V-20261116-1741-cd30.md"), ("email", "V-20261116-1741-cd30.eml")),
+    )
+    _, _, mail = mail_of(email.render(document))
+    return {"list": index([entry, replace(entry, name="2026-W47", class_="")]), "mail": mail.encode()}
+
+
+@pytest.mark.parametrize("name", ["list", "mail"])
+def test_list_and_mail_ask_for_nothing_fit_a_phone_and_bar_nobody(browser: Browser, name: str) -> None:
+    """The same for the two small pages: no request, no complaint, no scrolling sideways, no barrier that axe knows."""
+    body = small_pages()[name]
+    schemes: tuple[tuple[int, Literal["light", "dark"]], ...] = ((375, "light"), (800, "dark"), (1440, "light"))
+    for width, scheme in schemes:
+        window = ViewportSize(width=width, height=900)
+        with browser.new_context(viewport=window, color_scheme=scheme, bypass_csp=True) as context:
+            visit = Visit(context, body)
+            assert visit.requests == [URL]
+            assert visit.complaints == []
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+            found = Axe().run(visit.page).response["violations"]
+            landmarks = {"region", "landmark-one-main"}  # a mail is shown within a page that has them
+            barriers = [(each["id"], each["nodes"][0]["html"]) for each in found if each["id"] not in landmarks]
+            assert barriers == []
+            assert name == "mail" or not found
 
 
 def test_browser_is_there_where_it_must_be() -> None:

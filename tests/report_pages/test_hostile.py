@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import xml.etree.ElementTree as ET
 import zipfile
 from collections import Counter
@@ -18,12 +19,13 @@ import pytest
 from markdown_it import MarkdownIt
 
 from attribute.reports import email, html, markdown, slack
-from attribute.reports.document import Document
+from attribute.reports.document import Commands, Document, Section
 from attribute.reports.escalate import package
 from attribute.reports.escape import visible
 from attribute.reports.incident_view import focus_of, incident_document
 from attribute.reports.model import Result
 from attribute.reports.shelf import entry_of, index
+from tests.report_pages.names import AT_ONCE, CALM, NAMES, PACKS
 from tests.report_pages.worlds import (
     hostile_incident,
     hostile_result,
@@ -35,40 +37,8 @@ from tests.report_pages.worlds import (
     tokens,
     tree,
 )
-from tests.reports.hostile import PAYLOADS, acts
+from tests.reports.hostile import acts
 
-MORE = (
-    "'",
-    "</style><script>x</script>",
-    "<base href=//evil>",
-    '<meta http-equiv="refresh" content="0;url=//evil">',
-    "<svg onload=x><math>",
-    "url(//evil) expression(x)",
-    "x onmouseover=alert(1) y",
-    "![x](http://evil.example/p.png)",
-    "<details open>",
-    "[^1]: note",
-    "# heading",
-    "> quote",
-    "- item",
-    "1. item",
-    "---",
-    "| --- | --- |",
-    "<!-- comment -->",
-    "https://evil.example/x",
-    "evil@example.com",
-    "{{ 7 * 7 }}{% raw %}",
-    "W" * 128,
-    "*bold* _it_ ~no~",
-    "$(rm -rf /)`id`",
-    "<https://evil.example>",
-    "&lt;b&gt;&amp;",
-    ":tada: GH-1 #1 a/b#2",
-)
-NAMES = tuple(dict.fromkeys(name[:128] for name in (*PAYLOADS, *MORE) if name.strip()))
-AT_ONCE = 8
-PACKS = tuple((NAMES + NAMES[:AT_ONCE])[n : n + AT_ONCE] for n in range(0, len(NAMES), AT_ONCE))
-CALM = tuple(f"calm{number}" for number in range(AT_ONCE))
 DOCUMENTS: tuple[Callable[[Sequence[str]], Document], ...] = (hostile_incident, hostile_weekly)
 Maker = Callable[[Sequence[str]], Document]
 
@@ -168,7 +138,7 @@ def test_package_with_any_name_keeps_its_columns_and_starts_no_formula(names: tu
     result = result_with(names)
     incident = focus_of(result)
     assert incident is not None
-    for name in names[:: len(names) // 3]:  # all are in the incident; three upstreams of it are enough
+    for name in names:
         made_package = package(result, incident, upstream=name)
         with zipfile.ZipFile(io.BytesIO(made_package.archive)) as archive:
             for file in ("requests.csv", "minutes.csv"):
@@ -220,19 +190,47 @@ def test_path_that_cannot_be_shown_makes_no_command_to_copy(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["<script>x</script>", '"><img src=x>', "\u202eevil"])
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_list_of_reports_shows_what_a_json_says_as_text(name: str) -> None:
     """The list is made from files that somebody may have changed: their words are text, their names are checked."""
-    document = {"schema": "attribute.weekly/1", "headline": name, "since": name, "generated_at": name}
+    document = {
+        "schema": "attribute.weekly/1",
+        "headline": name,
+        "since": name,
+        "generated_at": name,
+        "result": {"verdict": {"state": name}},
+    }
     files = frozenset({"2026-W47.html", "2026-W47.json", f"{name}.html"})
     entry = entry_of("2026-W47", orjson.dumps(document), files)
     assert entry is not None
     calm = entry_of("2026-W47", orjson.dumps({**document, "headline": "x", "since": "x", "generated_at": "x"}), files)
     assert calm is not None
-    page = tree(index([entry]))
-    assert shape(page) == shape(tree(index([calm])))
-    assert visible(name) in texts(page)
-    assert entry_of(name, orjson.dumps(document), files) is None
+    page = index([entry])
+    root = tree(page)
+    assert shape(root) == shape(tree(index([calm])))
+    assert visible(name) in texts(root)
+    assert not acts(page.decode())
+    assert (entry_of(name, orjson.dumps(document), files) is None) == (name not in {"NaN", "null", "W" * 100})
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_command_with_any_path_is_one_line_of_code(name: str) -> None:
+    """A file may be called anything: the commands to copy and the command that was typed stay code in every format."""
+
+    def document(command: str) -> Document:
+        block = Section(anchor="m", title="Method", blocks=(Commands((command,)),), brief=True)
+        return replace(made(hostile_incident, CALM), next_commands=(command,), sections=(block,))
+
+    ours, calm = document(f"attribute {shlex.quote(name)}"), document("attribute calm")
+    assert shape(tree(html.render(ours))) == shape(tree(html.render(calm)))
+    assert kinds(markdown.render(ours)) == kinds(markdown.render(calm))
+    (_, text, page), (_, calm_text, calm_html) = (mail_of(email.render(each)) for each in (ours, calm))
+    assert shape(tree(page.encode())) == shape(tree(calm_html.encode()))
+    assert len(text.split("\n")) == len(calm_text.split("\n"))
+    message, calm_message = (orjson.loads(slack.render(each)) for each in (ours, calm))
+    assert [block["type"] for block in message["blocks"]] == [block["type"] for block in calm_message["blocks"]]
+    for shown in (html.render(ours).decode(), markdown.render(ours).decode(), text, page):
+        assert not acts(shown)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,16 @@ def test_report_from_the_cache_is_the_one_without(attribute: CommandLine, logs: 
     assert anew.code == 0
 
 
+def test_report_tells_every_rejected_line_once(attribute: CommandLine, logs: Path) -> None:
+    """The file of rejects has a line per rejected line, with a cache as without one."""
+    (logs / "logs" / "broken.log").write_text('{"request_id": 1, "function": 2, "status": "x"}\n' * 3)
+    for number, more in enumerate([(), (), ("--no-cache",)]):
+        attribute("report", "logs/", *COMMON, *more, "--rejects", f"rejects{number}.jsonl")
+    written = [(logs / f"rejects{number}.jsonl").read_bytes() for number in range(3)]
+    assert len(written[0].splitlines()) == 3
+    assert written == [written[0]] * 3
+
+
 def test_report_without_a_kind_is_the_incidents(attribute: CommandLine, logs: Path) -> None:
     """`attribute report logs/` is the short form; without -o it is Markdown."""
     short = attribute("report", "logs/", *COMMON)

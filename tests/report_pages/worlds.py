@@ -108,15 +108,20 @@ def weekly_of(
     )
 
 
-def hostile_weekly(names: Sequence[str]) -> Document:
+def hostile_week(names: Sequence[str]) -> Weekly:
     rows = [{**row, "at": row["at"] + timedelta(days=1)} for row in hostile_rows(names)]  # type: ignore[operator]  # every row has a time
     before = [request(90_000 + n, n - 6 * 1440, "other", {"error_code": "old", "status": 500}) for n in range(30)]
-    weekly = weekly_of(
+    return weekly_of(
         analysis_of([*rows, *before], account=hostile_account(names, rows)),
         notes=hostile_notes(names),
         actions=[Action(text=name, owner=name, due=None, done=False, source=name) for name in names],
+        goals=[Goal(name=name, target=0.5, functions=(name, "*")) for name in names],
     )
-    return weekly_document(weekly, command=f"attribute report weekly {names[0]}", reports=frozenset())
+
+
+def hostile_weekly(names: Sequence[str]) -> Document:
+    command = f"attribute report weekly {names[0]}"
+    return weekly_document(hostile_week(names), command=command, reports=frozenset())
 
 
 def tree(page: bytes) -> ET.Element:

@@ -47,6 +47,8 @@ def _with_fingerprint(job: Job, options: AnalysisOptions) -> Analysis | None:
     """
     if not options.fingerprint or options.cache is None or job.engine.name is not EngineName.LOCAL:
         return None
+    if options.on_reject is not None:
+        return None  # all is read anyway, and every rejected line is to be told once
     sources = discover(options.paths, exclude=options.exclude).sources
     if any(source.path is None for source in sources):
         return None

@@ -165,7 +165,7 @@ def where_section(story: Story) -> Section | None:
     drawing = heat(
         id_="where",
         title="Failing or slow requests by function and stage",
-        description="One row per function, one column per stage of the record that decided; the darker, the more.",
+        description="One row per function, one column per deciding stage; the stronger the colour, the more.",
         rows=functions,
         columns=stages,
         values=[[by_place.get((function, stage)) for stage in stages] for function in functions],

@@ -61,7 +61,7 @@ def _hours_chart(weekly: Weekly) -> Chart:
     drawing = heat(
         id_="hours-chart",
         title="Failing or slow requests by day and hour",
-        description="One row per day, one column per hour of the clock; the darker, the more; empty: no request.",
+        description="One row per day, one column per hour; the stronger the colour, the more; empty: no request.",
         rows=labels,
         columns=hours,
         values=weekly.hours,
