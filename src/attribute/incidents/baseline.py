@@ -55,17 +55,26 @@ def usual(series: Series, settings: IncidentSettings) -> Baseline:
     enough = solid or hourly["unit"].n_unique() >= _ENOUGH_HOURS
     per_hour = _by_kind(hourly)
     per_unit = _by_kind(_per_unit(hourly, pl.col("unit"), _DAY_HOURS)) if solid else per_hour
-    parts = []
-    for period, members in _periods(days, settings.baseline_days, causal=solid).items():
-        inside = pl.col("unit").is_between(period[0] * _DAY // unit, (period[1] + 1) * _DAY // unit - 1)
-        shares = _shares(per_unit.filter(inside), dropped, settings.prior_requests)
-        hours = per_hour.filter(pl.col("unit").is_between(period[0] * 24, period[1] * 24 + 23))
-        parts.append(
-            shares.join(_dispersion(hours, shares, settings), on=["kind"]).join(
-                pl.LazyFrame({"day": members}, schema={"day": pl.Int64}), how="cross"
-            )
+    periods = _periods(days, settings.baseline_days, causal=solid)
+    in_unit = [
+        pl.col("unit").is_between(first * _DAY // unit, (last + 1) * _DAY // unit - 1) for first, last in periods
+    ]
+    shares = pl.collect_all(
+        [_shares(per_unit.lazy().filter(inside), dropped, settings.prior_requests) for inside in in_unit]
+    )
+    in_hours = [pl.col("unit").is_between(first * _DAY_HOURS, last * _DAY_HOURS + 23) for first, last in periods]
+    dispersions = pl.collect_all(
+        [
+            _dispersion(per_hour.lazy().filter(inside), of_period.lazy(), settings)
+            for inside, of_period in zip(in_hours, shares, strict=True)
+        ]
+    )
+    found = pl.concat(
+        of_period.join(dispersion, on=["kind"]).join(
+            pl.DataFrame({"day": members}, schema={"day": pl.Int64}), how="cross"
         )
-    found = pl.concat(pl.collect_all(parts))
+        for of_period, dispersion, members in zip(shares, dispersions, periods.values(), strict=True)
+    )
     if not enough:  # an hour of trouble says nothing of what is usual
         found = found.with_columns(pl.lit(_LEAST_SHARE).alias("share"))
     return Baseline(found, solid, enough)
@@ -95,9 +104,9 @@ def _per_unit(frame: pl.DataFrame, time: pl.Expr, width: int) -> pl.DataFrame:
     return frame.group_by("function", (time // width).alias("unit")).agg(pl.col("requests", *_KINDS).sum())
 
 
-def _by_kind(per_unit: pl.DataFrame) -> pl.LazyFrame:
+def _by_kind(per_unit: pl.DataFrame) -> pl.DataFrame:
     """Columns `kind`, `function`, `unit`, `requests`, `n`; rows also where a kind did not occur."""
-    return per_unit.lazy().unpivot(_KINDS, index=["function", "unit", "requests"], variable_name="kind", value_name="n")
+    return per_unit.unpivot(_KINDS, index=["function", "unit", "requests"], variable_name="kind", value_name="n")
 
 
 def _shares(per_unit: pl.LazyFrame, cut: float, prior: float) -> pl.LazyFrame:

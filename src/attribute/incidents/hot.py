@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -39,29 +40,47 @@ def hot_minutes(series: Series, baseline: Baseline, settings: IncidentSettings) 
         kind, `n_after` (running sum of it over the series, this minute included), `share` (usual) and `peak` (share of
         the hottest window that begins in the minute, 0 where none does).
     """
-    scales = settings.scales_minutes
-    minutes = series.minutes.lazy().with_columns(
-        (pl.col("minute") // _DAY).alias("day"),
-        pl.int_range(pl.len()).alias("row"),
-        *((pl.col("key").search_sorted(pl.col("key") + scale) - 1).alias(f"last_{scale}") for scale in scales),
+    failing = _failing(series, settings.scales_minutes)
+    candidates = pl.collect_all([_candidates(failing, series, kind, baseline, settings) for kind in series.kinds])
+    found = [pl.DataFrame(schema=_HOT)]
+    for kind, windows in sorted(zip(series.kinds, candidates, strict=True), key=lambda one: one[0]):
+        if not windows.is_empty():
+            occurrences = _occurrences(failing, kind)
+            least = _least_evidence(occurrences, series.last_minute - series.first_minute + 1, settings)
+            found.append(_hot_of_kind(occurrences, windows, least, baseline, settings))
+    return pl.concat(found)
+
+
+def _failing(series: Series, scales: Sequence[int]) -> pl.DataFrame:
+    """
+    Keep the series' minutes in which any kind occurred, with the windows that begin there.
+
+    Adds `day`, `row` (place among the series' minutes), and for each scale `last_...` (row of the window's last minute)
+    and `total_...` (its requests of any class).
+    """
+    keys, requests = series.minutes["key"], series.minutes["requests"].cum_sum()
+    return (
+        series.minutes.lazy()
+        .with_columns(
+            (pl.col("minute") // _DAY).alias("day"),
+            pl.int_range(pl.len()).alias("row"),
+            (pl.col("requests").cum_sum() - pl.col("requests")).alias("before"),
+        )
+        .filter(pl.any_horizontal(pl.col(kind.value) > 0 for kind in series.kinds))
+        .with_columns(
+            (pl.lit(keys).search_sorted(pl.col("key") + scale) - 1).alias(f"last_{scale}") for scale in scales
+        )
+        .with_columns(
+            (pl.lit(requests).gather(f"last_{scale}") - pl.col("before")).alias(f"total_{scale}") for scale in scales
+        )
+        .drop("before")
+        .collect()
     )
-    laid = minutes.with_columns(_inside("requests", scale).alias(f"total_{scale}") for scale in scales).collect()
-    candidates = pl.collect_all([_candidates(laid.lazy(), kind, baseline, settings) for kind in series.kinds])
-    found = [
-        _hot_of_kind(laid, kind, windows, baseline, settings)
-        for kind, windows in sorted(zip(series.kinds, candidates, strict=True), key=lambda one: one[0])
-        if not windows.is_empty()
-    ]
-    return pl.concat([pl.DataFrame(schema=_HOT), *found])
 
 
-def _inside(column: str, scale: int) -> pl.Expr:
-    """Sum up *column* over the window that begins in a minute."""
-    running = pl.col(column).cum_sum()
-    return running.gather(pl.col(f"last_{scale}")) - running + pl.col(column)
-
-
-def _candidates(minutes: pl.LazyFrame, kind: Kind, baseline: Baseline, settings: IncidentSettings) -> pl.LazyFrame:
+def _candidates(
+    failing: pl.DataFrame, series: Series, kind: Kind, baseline: Baseline, settings: IncidentSettings
+) -> pl.LazyFrame:
     """
     Keep the minutes of *kind* in which a window begins that is large enough, on some scale.
 
@@ -71,27 +90,51 @@ def _candidates(minutes: pl.LazyFrame, kind: Kind, baseline: Baseline, settings:
     scales = settings.scales_minutes
     shares = baseline.shares.filter(pl.col("kind") == kind.value).drop("kind")
     least = pl.lit(shares["share"].min(), pl.Float64)
+    running = series.minutes[kind.value].cum_sum()
+    before = pl.lit(running).gather("row") - pl.col(kind.value)
     large = [_is_large(pl.col(f"x_{scale}"), pl.col(f"total_{scale}"), least, baseline, settings) for scale in scales]
     return (
-        minutes.select(
+        failing.lazy()
+        .filter(pl.col(kind.value) > 0)
+        .select(
             pl.col("function", "day", "row"),
-            pl.col(kind.value).alias("n"),
             pl.col([f"{of}_{scale}" for of in ("last", "total") for scale in scales]),
-            *(_inside(kind.value, scale).alias(f"x_{scale}") for scale in scales),
+            *((pl.lit(running).gather(f"last_{scale}") - before).alias(f"x_{scale}") for scale in scales),
         )
-        .filter((pl.col("n") > 0) & pl.any_horizontal(large))
+        .filter(pl.any_horizontal(large))
         .join(shares.lazy(), on=["function", "day"], how="left", maintain_order="left")
     )
 
 
+def _occurrences(failing: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """Columns `place`, `kind`, `function`, `minute`, `day`, `row`, `n`, `n_after`; only where the kind occurred."""
+    n = pl.col(kind.value)
+    return (
+        failing.lazy()
+        .filter(n > 0)
+        .select(
+            pl.lit(kind.value).alias("kind"),
+            pl.col("function", "minute", "day", "row"),
+            n.alias("n"),
+            n.cum_sum().alias("n_after"),
+        )
+        .with_row_index("place")
+        .collect()
+    )
+
+
 def _hot_of_kind(
-    minutes: pl.DataFrame, kind: Kind, candidates: pl.DataFrame, baseline: Baseline, settings: IncidentSettings
+    occurrences: pl.DataFrame,
+    candidates: pl.DataFrame,
+    least_evidence: Mapping[int, float],
+    baseline: Baseline,
+    settings: IncidentSettings,
 ) -> pl.DataFrame:
     """Find the hot minutes of one kind, among the windows of *candidates*."""
-    occurs = minutes[kind.value] > 0
-    hot = pl.repeat(value=False, n=minutes.height, dtype=pl.Boolean, eager=True)
+    rows = occurrences["row"]
+    hot = pl.repeat(value=False, n=rows.len(), dtype=pl.Boolean, eager=True)
     peaks: list[pl.DataFrame] = []
-    for scale, least in _least_evidence(minutes, occurs, settings).items():
+    for scale, least in least_evidence.items():
         windows = candidates.select(
             "row",
             pl.col(f"last_{scale}").alias("last"),
@@ -102,42 +145,35 @@ def _hot_of_kind(
         ).filter(_is_large(pl.col("x"), pl.col("total"), pl.col("share"), baseline, settings))
         if baseline.any:  # not in one step with the last: few windows come to it, and its logarithms are dear
             windows = windows.filter(_evidence() >= least)
+        windows = windows.select(
+            rows.search_sorted(windows["row"]).alias("place"),
+            rows.search_sorted(windows["last"], side="right").alias("end"),
+            (pl.col("x") / pl.col("total")).alias("peak"),
+        )
         if peaks:
-            hot_before = hot.cum_sum()
-            windows = windows.filter(
-                (hot_before.gather(windows["last"]) == hot_before.gather(windows["row"])) & ~hot.gather(windows["row"])
-            )
+            before = pl.concat([pl.Series([0], dtype=pl.UInt32), hot.cum_sum()])
+            windows = windows.filter(before.gather(windows["end"]) == before.gather(windows["place"]))
         if not windows.is_empty():
-            hot |= occurs & _covered(windows, minutes.height)
-            peaks.append(windows.select("row", (pl.col("x") / pl.col("total")).alias("peak")))
+            hot |= _covered(windows, rows.len())
+            peaks.append(windows.select("place", "peak"))
     if not peaks:
         return pl.DataFrame(schema=_HOT)
-    of_kind = minutes.lazy().select(
-        pl.lit(kind.value).alias("kind"),
-        pl.col("function", "minute", "day", "row"),
-        pl.col(kind.value).alias("n"),
-        pl.col(kind.value).cum_sum().alias("n_after"),
-    )
+    peak = pl.concat(peaks).lazy().group_by("place").agg(pl.col("peak").max())
     return (
-        of_kind.filter(hot)
+        occurrences.lazy()
+        .filter(hot)
         .join(baseline.shares.lazy(), on=["kind", "function", "day"], how="left", maintain_order="left")
-        .join(
-            pl.concat(peaks).lazy().group_by("row").agg(pl.col("peak").max()),
-            on="row",
-            how="left",
-            maintain_order="left",
-        )
+        .join(peak, on="place", how="left", maintain_order="left")
         .with_columns(pl.col("peak").fill_null(0.0))
         .select(*_HOT)
         .collect()
     )
 
 
-def _least_evidence(minutes: pl.DataFrame, occurs: pl.Series, settings: IncidentSettings) -> dict[int, float]:
+def _least_evidence(occurrences: pl.DataFrame, span: int, settings: IncidentSettings) -> dict[int, float]:
     """Say for each scale how much evidence a window needs: more where more are looked at, for chance to fill."""
-    first, last = minutes.select(pl.col("minute").min().alias("first"), pl.col("minute").max().alias("last")).row(0)
-    count, functions = minutes.filter(occurs).select(pl.len(), pl.col("function").n_unique()).row(0)
-    a_week = count * _WEEK / (last - first + 1)
+    a_week = occurrences.height * _WEEK / span
+    functions = occurrences["function"].n_unique()
     return {
         scale: max(settings.min_evidence, math.log(min(a_week, functions * _WEEK / scale) * settings.chance_weeks))
         for scale in settings.scales_minutes
@@ -145,17 +181,13 @@ def _least_evidence(minutes: pl.DataFrame, occurs: pl.Series, settings: Incident
 
 
 def _covered(windows: pl.DataFrame, height: int) -> pl.Series:
-    """Say of every row whether it lies in one of *windows*."""
-    opened = windows.lazy().select("row", pl.lit(1).alias("step"))
-    closed = windows.lazy().select(pl.col("last").cast(pl.Int64).alias("row") + 1, pl.lit(-1).alias("step"))
+    """Say of every place whether it lies in one of *windows*."""
+    opened = windows.lazy().select("place", pl.lit(1).alias("step"))
+    closed = windows.lazy().select(pl.col("end").alias("place"), pl.lit(-1).alias("step"))
+    steps = pl.concat([opened, closed]).group_by("place").agg(pl.col("step").sum())
     return (
-        pl.LazyFrame({"row": pl.int_range(height, eager=True)})
-        .join(
-            pl.concat([opened, closed]).group_by("row").agg(pl.col("step").sum()),
-            on="row",
-            how="left",
-            maintain_order="left",
-        )
+        pl.LazyFrame({"place": pl.int_range(height, dtype=pl.get_index_type(), eager=True)})
+        .join(steps, on="place", how="left", maintain_order="left")
         .select(pl.col("step").fill_null(0).cum_sum() > 0)
         .collect()
         .to_series()
