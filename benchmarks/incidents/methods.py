@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
 
 from attribute.incidents import group
+from benchmarks.incidents.detection import CLASSES, Detection
+from benchmarks.incidents.peer import recommended
 from benchmarks.traffic import minute_of
-
-CLASSES = ("vendor", "application", "application-bottleneck", "UNKNOWN")
-
-
-@dataclass(frozen=True)
-class Detection:
-    class_: str
-    functions: frozenset[str]
-    start: int
-    end: int
-    severity: int = 0
-
 
 Method = Callable[[pl.DataFrame, datetime], list[Detection]]
 
@@ -58,6 +47,7 @@ def hysteresis(counts: pl.DataFrame, since: datetime) -> list[Detection]:
 
 METHODS: dict[str, Method] = {
     "ours": ours,
+    "recommended by the study": recommended,
     "gap 15 min per class, n >= 5": gap,
     "5 % for 5 min, by class": five_percent,
     "hysteresis 20/10 %, n >= 5": hysteresis,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.incidents.methods import Detection
+from benchmarks.incidents.detection import Detection
 from benchmarks.traffic import Fault
 
 GRACE = 15

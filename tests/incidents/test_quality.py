@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.incidents.__main__ import measure
-from benchmarks.incidents.methods import METHODS, Detection
+from benchmarks.incidents.detection import Detection
+from benchmarks.incidents.methods import METHODS
 from benchmarks.incidents.score import Score, add
 from benchmarks.traffic import Fault, FaultRates, simulate
 

@@ -68,7 +68,7 @@ def group(
     since: datetime = timed.select(pl.col("minute").min()).item()
     known = timed if history is None else pl.concat([history.filter(pl.col("minute").is_not_null()), timed])
     series = lay_out(known)
-    if series is None or series.occurrences.is_empty():
+    if series is None or not series.kinds:
         return ()
     baseline = usual(series, limits)
     until = series.last_minute if now is None else (now - _EPOCH) // timedelta(minutes=1)

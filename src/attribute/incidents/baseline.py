@@ -13,12 +13,14 @@ from attribute.incidents.series import Kind, Series
 __all__ = ["Baseline", "usual"]
 
 _DAY: Final = 1440
+_DAY_HOURS: Final = 24
 _HOUR: Final = 60
 _ENOUGH_HOURS: Final = 6
 _PERIODS: Final = 400
 _HOURS_DROPPED: Final = 0.5
 _TRIMMED: Final = 0.02
 _LEAST_SHARE: Final = 0.0005
+_KINDS: Final = [str(kind) for kind in Kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +47,37 @@ def usual(series: Series, settings: IncidentSettings) -> Baseline:
     A day's baseline are the `baseline_days` before it; the first days of the data share the first such period. A log
     of fewer than `enough_days` is its own baseline, by hours; under six hours there is none.
     """
-    days = series.minutes.select((pl.col("minute") // _DAY).unique().sort())["minute"].to_list()
+    hourly = _per_unit(series.minutes, pl.col("minute"), _HOUR)
+    days = hourly.select((pl.col("unit") // _DAY_HOURS).unique().sort())["unit"].to_list()
     solid = len(days) >= settings.enough_days
     unit = _DAY if solid else _HOUR
     dropped = settings.dropped_share if solid else _HOURS_DROPPED
-    per_unit = _per_unit(series, unit)
-    enough = solid or per_unit["unit"].n_unique() >= _ENOUGH_HOURS
-    hourly = per_unit if unit == _HOUR else _per_unit(series, _HOUR)
-    parts = []
-    for period, members in _periods(days, settings.baseline_days, causal=solid).items():
-        inside = pl.col("unit").is_between(period[0] * _DAY // unit, (period[1] + 1) * _DAY // unit - 1)
-        shares = _shares(per_unit.filter(inside), dropped, settings.prior_requests)
-        hours = hourly.filter(pl.col("unit").is_between(period[0] * 24, period[1] * 24 + 23))
-        parts.append(
-            shares.join(_dispersion(hours, shares, settings), on=["kind"]).join(
-                pl.DataFrame({"day": members}, schema={"day": pl.Int64}), how="cross"
-            )
+    enough = solid or hourly["unit"].n_unique() >= _ENOUGH_HOURS
+    per_hour = _by_kind(hourly)
+    per_unit = _by_kind(_per_unit(hourly, pl.col("unit"), _DAY_HOURS)) if solid else per_hour
+    periods = _periods(days, settings.baseline_days, causal=solid)
+    in_unit = [
+        pl.col("unit").is_between(first * _DAY // unit, (last + 1) * _DAY // unit - 1) for first, last in periods
+    ]
+    shares = pl.collect_all(
+        [_shares(per_unit.lazy().filter(inside), dropped, settings.prior_requests) for inside in in_unit]
+    )
+    in_hours = [pl.col("unit").is_between(first * _DAY_HOURS, last * _DAY_HOURS + 23) for first, last in periods]
+    dispersions = pl.collect_all(
+        [
+            _dispersion(per_hour.lazy().filter(inside), of_period.lazy(), settings)
+            for inside, of_period in zip(in_hours, shares, strict=True)
+        ]
+    )
+    found = pl.concat(
+        of_period.join(dispersion, on=["kind"]).join(
+            pl.DataFrame({"day": members}, schema={"day": pl.Int64}), how="cross"
         )
-    shares = pl.concat(parts)
+        for of_period, dispersion, members in zip(shares, dispersions, periods.values(), strict=True)
+    )
     if not enough:  # an hour of trouble says nothing of what is usual
-        shares = shares.with_columns(pl.lit(_LEAST_SHARE).alias("share"))
-    return Baseline(shares, solid, enough)
+        found = found.with_columns(pl.lit(_LEAST_SHARE).alias("share"))
+    return Baseline(found, solid, enough)
 
 
 def _periods(days: list[int], width: int, *, causal: bool) -> dict[tuple[int, int], list[int]]:
@@ -87,20 +99,17 @@ def _periods(days: list[int], width: int, *, causal: bool) -> dict[tuple[int, in
     return periods
 
 
-def _per_unit(series: Series, width: int) -> pl.DataFrame:
+def _per_unit(frame: pl.DataFrame, time: pl.Expr, width: int) -> pl.DataFrame:
+    """Columns `function`, `unit`, `requests` and one for each kind, for units *width* times those of *time*."""
+    return frame.group_by("function", (time // width).alias("unit")).agg(pl.col("requests", *_KINDS).sum())
+
+
+def _by_kind(per_unit: pl.DataFrame) -> pl.DataFrame:
     """Columns `kind`, `function`, `unit`, `requests`, `n`; rows also where a kind did not occur."""
-    unit = (pl.col("minute") // width).alias("unit")
-    totals = series.minutes.group_by("function", unit).agg(pl.col("requests").sum())
-    occurred = series.occurrences.group_by("kind", "function", unit).agg(pl.col("n").sum())
-    kinds = pl.DataFrame({"kind": [str(kind) for kind in Kind]})
-    return (
-        totals.join(kinds, how="cross")
-        .join(occurred, on=["kind", "function", "unit"], how="left")
-        .with_columns(pl.col("n").fill_null(0))
-    )
+    return per_unit.unpivot(_KINDS, index=["function", "unit", "requests"], variable_name="kind", value_name="n")
 
 
-def _shares(per_unit: pl.DataFrame, cut: float, prior: float) -> pl.DataFrame:
+def _shares(per_unit: pl.LazyFrame, cut: float, prior: float) -> pl.LazyFrame:
     """
     Columns `kind`, `function`, `share`.
 
@@ -120,7 +129,7 @@ def _shares(per_unit: pl.DataFrame, cut: float, prior: float) -> pl.DataFrame:
     return own.select("kind", "function", share.alias("share")).sort("kind", "function")
 
 
-def _dispersion(hourly: pl.DataFrame, shares: pl.DataFrame, settings: IncidentSettings) -> pl.DataFrame:
+def _dispersion(hourly: pl.LazyFrame, shares: pl.LazyFrame, settings: IncidentSettings) -> pl.LazyFrame:
     """Columns `kind`, `dispersion`: by how much hourly counts swing more than chance would have them (moments)."""
     # Sums of floats depend on their order, and so on how many threads there are; sums of whole numbers do not.
     mean = pl.col("requests") * pl.col("share")

@@ -148,19 +148,18 @@ def _points(clusters: Sequence[Cluster], series: Series) -> list[tuple[Point, ..
             for number, cluster, start, end in bounds
             for function in dict.fromkeys(stretch.function for stretch in cluster.all)
         ],
-        series.minutes.rename({"requests": "n"}),
+        "requests",
         series,
     )
     requests: dict[tuple[int, int], int] = Counter()
-    for occurrences in series.occurrences.partition_by("kind", maintain_order=True):
-        kind = occurrences["kind"][0]
+    for kind in series.kinds:
         slices = [
             (number, stretch.function, stretch.start, stretch.end)
             for number, cluster, _, _ in bounds
             for stretch in cluster.all
             if stretch.kind == kind
         ]
-        for number, minute, n in _sums(slices, occurrences, series).iter_rows():
+        for number, minute, n in _sums(slices, kind.value, series).iter_rows() if slices else ():
             requests[number, minute] += n
     hot = [{minute for stretch in cluster.all for minute in stretch.hot} for cluster in clusters]
     points: list[list[Point]] = [[] for _ in clusters]
@@ -176,15 +175,15 @@ def _points(clusters: Sequence[Cluster], series: Series) -> list[tuple[Point, ..
     return [tuple(of_cluster) for of_cluster in points]
 
 
-def _sums(slices: list[tuple[int, int, int, int]], frame: pl.DataFrame, series: Series) -> pl.DataFrame:
+def _sums(slices: list[tuple[int, int, int, int]], column: str, series: Series) -> pl.DataFrame:
     """
-    Add up `n` of *frame* (sorted by `function`, `minute`) over slices of (cluster, function, start, end), by minute.
+    Add up *column* of the series' minutes over slices of (cluster, function, start, end), by minute.
 
     Returns:
         Columns `cluster`, `minute`, `n`, sorted by the first two.
     """
     wanted = pl.DataFrame(slices, schema=["cluster", "function", "minute", "end"], orient="row").cast(pl.Int64)
-    keys = series.keys(frame)
+    keys = series.minutes["key"]
     begins = series.keys(wanted)
     ends = begins + wanted["end"] - wanted["minute"]
     return (
@@ -197,8 +196,8 @@ def _sums(slices: list[tuple[int, int, int, int]], frame: pl.DataFrame, series: 
         .explode("row")
         .drop_nulls()
         .with_columns(
-            pl.lit(frame["minute"]).gather(pl.col("row")).alias("minute"),
-            pl.lit(frame["n"]).gather(pl.col("row")).alias("n"),
+            pl.lit(series.minutes["minute"]).gather(pl.col("row")).alias("minute"),
+            pl.lit(series.minutes[column]).gather(pl.col("row")).alias("n"),
         )
         .group_by("cluster", "minute")
         .agg(pl.col("n").sum())

@@ -89,10 +89,12 @@ def find_stretches(series: Series, hot: pl.DataFrame, settings: IncidentSettings
     Returns:
         Stretches of the same kind and function never overlap. Sorted by kind, function and start.
     """
+    if hot.is_empty():
+        return []
     per_function = series.minutes.group_by("function").agg(pl.col("healthy").sum()).sort("function")
     healthy_at_end = per_function["healthy"].cum_sum().to_list()
     found = []
-    for _, group in groupby(_hot_rows(series, hot), key=attrgetter("kind", "function")):
+    for _, group in groupby(_hot_rows(series.minutes, hot), key=attrgetter("kind", "function")):
         kept = []
         for rows in _split(list(group), settings):
             core = _core(rows)
@@ -105,36 +107,33 @@ def find_stretches(series: Series, hot: pl.DataFrame, settings: IncidentSettings
     return found
 
 
-def _hot_rows(series: Series, hot: pl.DataFrame) -> Iterator[_Hot]:
-    n_after = hot["n"].cum_sum().cast(pl.Int64)
-    rows = hot.with_columns((n_after - hot["n"]).alias("n_before"), n_after.alias("n_after")).filter("hot")
-    if rows.is_empty():
-        return iter(())
-    keys = series.keys(series.minutes)
-    sums = {
-        name: pl.concat([pl.Series([0], dtype=pl.Int64), series.minutes[name].cum_sum().cast(pl.Int64)])
-        for name in ("requests", "healthy")
-    }
-    place = keys.search_sorted(series.keys(rows)).cast(pl.Int64)
-    rows = rows.select("kind", "function", "minute", "share", "peak", "n_before", "n_after")
-    for name, values in sums.items():
-        rows = rows.with_columns(
-            values.gather(place).alias(f"{name}_before"), values.gather(place + 1).alias(f"{name}_after")
-        )
+def _hot_rows(minutes: pl.DataFrame, hot: pl.DataFrame) -> Iterator[_Hot]:
+    rows = hot.select("kind", "function", "minute", "row", "n", "n_after", "share", "peak")
+    healthy = minutes["healthy"].cum_sum()
+    for name, after in (("total", minutes["requests"].cum_sum()), ("healthy", healthy)):
+        own = minutes["requests" if name == "total" else name].gather(rows["row"])
+        rows = rows.with_columns(after.gather(rows["row"]).alias(f"{name}_after"))
+        rows = rows.with_columns((pl.col(f"{name}_after") - own).alias(f"{name}_before"))
     # The minute in which the running sum of healthy requests first reaches what it is before this one, and the one in
     # which it first exceeds what it is after: the neighbours with healthy requests, if they are the same function's.
-    healthy = sums["healthy"]
-    minutes = series.minutes["minute"]
-    of = series.minutes["function"]
-    for name, wanted in (("calm_before", rows["healthy_before"]), ("calm_after", rows["healthy_after"] + 1)):
-        at = (healthy.search_sorted(wanted).cast(pl.Int64) - 1).clip(0, series.minutes.height - 1)
-        same = of.gather(at) == rows["function"]
-        limit = -_FOREVER if name == "calm_before" else _FOREVER
-        neighbour = pl.DataFrame({"same": same, "minute": minutes.gather(at)})
-        rows = rows.with_columns(
-            neighbour.select(pl.when("same").then("minute").otherwise(limit)).to_series().alias(name)
-        )
-    return (_Hot(*row) for row in rows.iter_rows())
+    for name, wanted, limit in (
+        ("calm_before", rows["healthy_before"], -_FOREVER),
+        ("calm_after", rows["healthy_after"] + 1, _FOREVER),
+    ):
+        at = healthy.search_sorted(wanted).clip(0, minutes.height - 1)
+        neighbour = minutes.select(pl.col("function", "minute").gather(at))
+        same = neighbour["function"] == rows["function"]
+        rows = rows.with_columns(neighbour.select(pl.when(same).then("minute").otherwise(limit).alias(name)))
+    return (
+        _Hot(*row)
+        for row in rows.select(
+            pl.col("kind", "function", "minute"),
+            pl.col("share").alias("usual"),
+            "peak",
+            (pl.col("n_after") - pl.col("n")).alias("n_before"),
+            *_Hot._fields[6:],
+        ).iter_rows()
+    )
 
 
 def _needed_healthy(peak: float, settings: IncidentSettings) -> float:
