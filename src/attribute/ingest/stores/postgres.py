@@ -42,10 +42,13 @@ FENCE_ALONE: Final = "SELECT pg_advisory_xact_lock(1096045650, 1)"
 OPTIONS: Final = (
     "-c jit=off -c statement_timeout=8000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
 )
-SMALL_BATCH: Final = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
-"""A batch is at most 500 rows against tables of any size: look each up. Temporary tables have no statistics to tell."""
+BY_INDEX: Final = """
+SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
+"""
+"""A delivery is at most 500 rows against tables of any size. A plan is made once a connection, maybe over tables that
+are still empty, and must do for those they become."""
 
-PLAN_TIMEOUTS: Final = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+PLAN_TIMEOUTS: Final = ("SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0")
 NEXT_TICKET: Final = """
 SELECT (epoch / 2) * 2 + 1, nextval('ticket') FROM device WHERE device_id = :device_id
 """
@@ -185,14 +188,14 @@ class PostgresStore(RelationalStore):
 
     @contextmanager
     def writing(self) -> Iterator[PostgresTransaction]:
-        """A transaction beside other writers, behind the fence."""
-        with self._transaction(SMALL_BATCH, FENCE_SHARED) as tx:
+        """A transaction beside other writers, behind the fence; what is sent is waited for where it is asked about."""
+        with self._transaction(BY_INDEX, FENCE_SHARED, pipelined=True) as tx:
             yield tx
 
     @contextmanager
     def planning(self) -> Iterator[PostgresTransaction]:
         """A transaction with the fence to itself."""
-        with self._transaction(PLAN_TIMEOUTS, FENCE_ALONE) as tx:
+        with self._transaction(*PLAN_TIMEOUTS, FENCE_ALONE) as tx:
             yield tx
 
     @contextmanager
@@ -202,20 +205,45 @@ class PostgresStore(RelationalStore):
             yield tx
 
     @contextmanager
-    def _transaction(self, *first: str) -> Iterator[PostgresTransaction]:
+    def asking(self) -> Iterator[PostgresTransaction]:
+        """Each query is a transaction of its own: one trip to the server."""
+        with self._connection() as connection:
+            connection.autocommit = True
+            try:
+                yield PostgresTransaction(connection)
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
+    @contextmanager
+    def _transaction(self, *first: str, pipelined: bool = False) -> Iterator[PostgresTransaction]:
         started = time.perf_counter()
-        committing = False
-        try:
-            with self._pool.connection() as connection:
+        with self._connection() as connection:
+            with connection.pipeline() as pipeline:
                 for statement in first:
                     connection.execute(statement)
+                if pipelined:
+                    yield PostgresTransaction(connection, pipeline)
+            if not pipelined:
                 yield PostgresTransaction(connection)
-                committing = True
+            try:
                 self.commit_connection(connection)
+            except psycopg.Error as error:
+                failure = _failure(error, _since(started), committing=True)
+                if failure is None:
+                    raise
+                raise failure from error
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Row]]:
+        started = time.perf_counter()
+        try:
+            with self._pool.connection() as connection:
+                yield connection
         except PoolTimeout as error:
             raise StoreUnavailable("no connection free", Evidence("timeout", _since(started))) from error
         except psycopg.Error as error:
-            failure = _failure(error, _since(started), committing=committing)
+            failure = _failure(error, _since(started))
             if failure is None:
                 raise
             raise failure from error
@@ -249,7 +277,7 @@ class PostgresStore(RelationalStore):
 
     def next_ticket(self, device: Device) -> Ticket:
         """A place in line, from a sequence that all serving processes share."""
-        with self._transaction() as tx:
+        with self.asking() as tx:
             found = tx.rows(NEXT_TICKET, device_id=device.device_id)
         if not found:
             raise DeviceRevoked
@@ -263,7 +291,7 @@ def _configure(connection: psycopg.Connection[Any]) -> None:
     connection.commit()
 
 
-def _failure(error: psycopg.Error, latency_ms: float, *, committing: bool) -> StoreError | None:
+def _failure(error: psycopg.Error, latency_ms: float, *, committing: bool = False) -> StoreError | None:
     """What a failure of the database means; None where it is a mistake of ours."""
     for kinds, failure, message, status in _MEANING:
         if isinstance(error, kinds):
