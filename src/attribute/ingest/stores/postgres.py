@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ from attribute.ingest.stores.ledger import Accepted
 from attribute.ingest.stores.postgres_transaction import PostgresTransaction
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.transaction import Row, Transaction, one
+
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+"""The driver warns with what the server said, which may quote a row; without a handler that goes to standard error."""
 
 FENCE_SHARED: Final = "SELECT pg_advisory_xact_lock_shared(1096045650, 1)"
 FENCE_ALONE: Final = "SELECT pg_advisory_xact_lock(1096045650, 1)"
