@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 from uuid import uuid4
 
 import psycopg
@@ -53,6 +53,12 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 
 are still empty, and must do for those they become."""
 
 PLAN_TIMEOUTS: Final = ("SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0")
+STAGING: Final = tuple(
+    table.replace("TEXT NOT NULL", 'TEXT COLLATE "C" NOT NULL').rstrip() + " ON COMMIT DELETE ROWS"
+    for table in sql.STAGING
+)
+"""Made where a plan's step needs them and not with the connection: a server that only reads lets nobody make one."""
+
 NEXT_TICKET: Final = """
 SELECT (epoch / 2) * 2 + 1, nextval('ticket') FROM device WHERE device_id = :device_id
 """
@@ -68,6 +74,7 @@ _MEANING: Final[tuple[tuple[tuple[type[psycopg.Error], ...], type[StoreError], s
     ((pg.DiskFull,), StoreFull, "disk full", 507),
     ((pg.QueryCanceled, pg.LockNotAvailable), StoreBusy, "waited too long", "timeout"),
     ((*LATE_BY_OTHERS, pg.TooManyConnections), StoreBusy, "in the way of others", 503),
+    ((pg.ReadOnlySqlTransaction,), StoreUnavailable, "the server takes no writes", 503),
     ((pg.DataCorrupted, pg.IndexCorrupted, pg.IoError), StoreBroken, "the database reports damage", 500),
 )
 
@@ -111,7 +118,6 @@ class PostgresStore(RelationalStore):
             max_size=connections,
             timeout=wait_s,
             kwargs={"options": OPTIONS, "connect_timeout": max(1, int(wait_s))},
-            configure=_configure,
             check=ConnectionPool.check_connection,
             open=False,
         )
@@ -199,7 +205,7 @@ class PostgresStore(RelationalStore):
     @contextmanager
     def planning(self) -> Iterator[PostgresTransaction]:
         """A transaction with the fence to itself."""
-        with self._transaction(*PLAN_TIMEOUTS, FENCE_ALONE) as tx:
+        with self._transaction(*PLAN_TIMEOUTS, FENCE_ALONE, *STAGING) as tx:
             yield tx
 
     @contextmanager
@@ -286,13 +292,6 @@ class PostgresStore(RelationalStore):
         if not found:
             raise DeviceRevoked
         return Ticket(int(found[0][0]), int(found[0][1]))
-
-
-def _configure(connection: psycopg.Connection[Any]) -> None:
-    for table in sql.STAGING:
-        text = table.replace("TEXT NOT NULL", 'TEXT COLLATE "C" NOT NULL')
-        connection.execute(text.rstrip() + " ON COMMIT DELETE ROWS")
-    connection.commit()
 
 
 def _failure(error: psycopg.Error, latency_ms: float, *, committing: bool = False) -> StoreError | None:
