@@ -1,12 +1,16 @@
 """
 The long forms of the tests of the service's HTTP side: `python -m tests.ingest_http.campaign`.
 
-Timing of refusals (20,000 each of four kinds), slow peers (500 sockets beside 20 good clients), and strangers' traffic
-(5,000 requests of 20 users). Takes some minutes; prints one line per part and ends with 1 if any missed its bar.
+Timing of refusals (20,000 each of four kinds), slow peers (500 sockets beside 20 good clients), strangers' traffic
+(5,000 requests of 20 users), a million records into a log that is full now and then, every transition of every zone
+from 1990 to 2040, and generated questions (2,000 per operation). Names of parts as arguments run those alone. Prints
+one line per part and ends with 1 if any missed its bar.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import random
 import secrets
 import socket
@@ -17,19 +21,29 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 import httpx
 
 from attribute.ingest import server
 from attribute.ingest.server import Listener
-from tests.ingest_http.world import INGEST, World, bucket, head, make_world
+from attribute.m1.request_log import RequestLogger
+from tests.ingest_http import generated, transitions
+from tests.ingest_http.world import INGEST, NOW, World, bucket, head, make_world
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 SAMPLES = 20_000
 SLOW_PEERS = 500
 GOOD_CLIENTS = 20
 GOOD_SECONDS = 20
 STRANGERS = 5_000
+RECORDS = 1_000_000
+QUESTIONS = 2_000
+YEARS = range(1990, 2041)
 
 
 def timing(world: World) -> tuple[bool, str]:
@@ -132,10 +146,57 @@ def strangers(world: World) -> tuple[bool, str]:
     return wrong == 0, f"{STRANGERS} requests, {wrong} wrong"
 
 
-def main() -> int:
-    parts: tuple[Callable[[World], tuple[bool, str]], ...] = (timing, slow_peers, strangers)
+class Leaky(io.RawIOBase):
+    """A log on a disk on which every thousandth write finds no room."""
+
+    def __init__(self) -> None:
+        self.asked, self.kept = 0, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, line: Buffer, /) -> int:
+        self.asked += 1
+        if self.asked % 1000 == 0:
+            raise OSError(errno.ENOSPC, "no room")
+        self.kept += 1
+        return len(bytes(line))
+
+
+def many_records(world: World) -> tuple[bool, str]:
+    """A million requests and a log that is full now and then: every one is answered, and has its line or is counted."""
+    sink = Leaky()
+    log = RequestLogger(sink, clock=lambda: NOW)
+    world.service._log = log
+    answered = sum(world.service.handle(head("GET", "/healthz")).status == 200 for _ in range(RECORDS))
+    good = (answered, sink.kept, log.dropped) == (RECORDS, RECORDS - RECORDS // 1000, RECORDS // 1000)
+    return good, f"{answered} answered, {sink.kept} lines, {log.dropped} counted as lost"
+
+
+def transitions_of_zones(world: World) -> tuple[bool, str]:
+    """Every transition of every zone from 1990 to 2040, read through the service and worked out by plain code."""
+    names = sorted(available_timezones())
+    found = transitions.check(world.store.path.parent / "zones", names, YEARS)
+    return found > len(names), f"{len(names)} zones, {YEARS.start} to {YEARS.stop - 1}, {found} transitions"
+
+
+def questions(world: World) -> tuple[bool, str]:
+    """Generated questions to every operation, one by one and in chains that use earlier answers."""
+    described = generated.described(world)
+    for path in generated.PATHS:
+        generated.ask(described, world, path, examples=QUESTIONS)
+    generated.walk(described, world, walks=QUESTIONS // 10)
+    return True, f"{len(generated.PATHS)} operations, {QUESTIONS} questions each, {QUESTIONS // 10} chains"
+
+
+def main(chosen: list[str]) -> int:
+    parts: tuple[Callable[[World], tuple[bool, str]], ...] = (
+        timing, slow_peers, strangers, many_records, transitions_of_zones, questions
+    )  # fmt: skip
     good = True
     for part in parts:
+        if chosen and part.__name__ not in chosen:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             world = make_world(Path(folder))
             passed, line = part(world)
@@ -146,4 +207,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

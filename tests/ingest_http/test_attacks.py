@@ -191,6 +191,17 @@ def test_epoch_that_is_not_the_current_one_is_409_and_told(world: World, ahead: 
     assert world.store.stats().last_delivery_id == 0
 
 
+def test_sequence_that_jumps_as_far_as_it_can_loses_nothing(world: World) -> None:
+    """The greatest sequence there is outranks all others, and those that come after it are kept all the same."""
+    token = world.token()
+    epoch = said(world.post("/functions/vibeusage-epoch", token=token))["epoch"]
+    for total, sequence in ((1, 1), (2, 2**53 - 1), (3, 7)):
+        answer = world.ingest([bucket(total=total)], token=token, headers={"attribute-sequence": f"{epoch}.{sequence}"})
+        assert (answer.status, said(answer)["inserted"]) == (200, 1)
+    assert (list(world.facts(token).values()), world.store.stats().last_ledger_id) == (["2"], 3)
+    assert verify(world.store).findings == ()
+
+
 def test_sequence_without_an_epoch_issued_is_409(world: World) -> None:
     """A client cannot make itself an epoch."""
     answer = world.ingest([bucket()], token=world.token(), headers={"attribute-sequence": "2.1"})

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import BaseSchema, Case
-from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis import BaseSchema
 
-from attribute.ingest.app import build
 from attribute.ingest.messages import ROUTES, Access
 from attribute.ingest.openapi import document
+from tests.ingest_http import generated
 from tests.ingest_http.world import World, make_world
-
-load_all_checks()
-NOT_ASKED: list[Any] = [
-    # What the grammar of a schema cannot say is refused on purpose: half hours outside the window, days that are none,
-    # link codes that nobody issued.
-    CHECKS.get_one("positive_data_acceptance"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -33,25 +22,37 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def described(served: World) -> BaseSchema:
-    return schemathesis.openapi.from_asgi("/openapi.json", build(served.service))
+    return generated.described(served)
 
 
-@pytest.mark.parametrize("path", sorted(path for path in ROUTES if "/vibescore-" not in path))
+@pytest.mark.parametrize("path", generated.PATHS)
 def test_every_operation_keeps_what_its_description_promises(described: BaseSchema, served: World, path: str) -> None:
     """Generated questions, good and bad: described statuses, described bodies, no 5xx, no way around the token."""
-
-    @settings(
-        max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck), derandomize=True,
-    )  # fmt: skip
-    @given(case=described[path][ROUTES[path].method].as_strategy())
-    def holds(case: Case[Any]) -> None:
-        token = served.link_code() if ROUTES[path].access is Access.LINK_CODE else served.token()
-        case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, excluded_checks=NOT_ASKED)
-
     before = len(served.records())
-    holds()
+    generated.ask(described, served, path, examples=15)
     assert len(served.records()) > before
+
+
+def test_questions_that_use_earlier_answers_keep_what_the_description_promises(
+    described: BaseSchema, served: World
+) -> None:
+    """An epoch leads to deliveries that carry it, a page to the next one: chains of questions hold like single ones."""
+    generated.walk(described, served, walks=10)
+
+
+def test_document_links_lead_to_operations_that_take_what_they_carry() -> None:
+    """A link names an operation of the document and parameters that it has."""
+    paths = document()["paths"]
+    assert isinstance(paths, dict)
+    operations = {each["operationId"]: each for item in paths.values() for each in item.values()}
+    carried = []
+    for operation in operations.values():
+        for link in operation["responses"]["200"].get("links", {}).values():
+            taken = {parameter["name"] for parameter in operations[link["operationId"]]["parameters"]}
+            assert set(link["parameters"]) <= taken
+            carried.append((operation["operationId"], link["operationId"]))
+    assert ("vibeusage-epoch", "vibeusage-ingest") in carried
+    assert ("vibescore-usage-buckets", "vibescore-usage-buckets") in carried
 
 
 def test_document_names_every_route_with_its_method_and_its_access() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import secrets
 import signal
 import socket
@@ -20,6 +21,7 @@ from attribute.ingest import server
 from attribute.ingest.messages import ROUTES
 from attribute.ingest.reconcile import reconcile
 from attribute.ingest.stores.sqlite import SqliteStore
+from attribute.ingest.verify import verify
 from attribute.ingest.wire import hour_start_of, window_at
 from tests.ingest_http.dying import POINTS
 from tests.ingest_http.test_transport import ATTRIBUTE, LENGTH, url_of
@@ -98,6 +100,65 @@ def test_nothing_that_a_process_was_sent_is_in_anything_that_it_says(tmp_path: P
         b"request_id", b"function", b"stage", b"status", b"latency_ms", b"error_code", b"upstream_status",
         b"upstream_latency_ms", b"upstream", b"upstream_calls", b"ts", b"v",
     }  # fmt: skip
+
+
+@contextmanager
+def limited(pid: int, what: int, most: int) -> Iterator[None]:
+    """A process that may have no more of something, for one block."""
+    soft, hard = resource.prlimit(pid, what)
+    resource.prlimit(pid, what, (most, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, what, (soft, hard))
+
+
+@contextmanager
+def served_on(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """A served file in a process of its own, and a client with a token."""
+    store = folder / "ingest.db"
+    headers = {"Authorization": f"Bearer {token_for(store)}", "Content-Type": "application/json"}
+    command = [*ATTRIBUTE, "serve", "--store", str(store), "--port", "0", "--log", str(folder / "m1.jsonl")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        with httpx.Client(base_url=url_of(process), headers=headers, timeout=60) as client:
+            yield process, client
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143
+
+
+def totals_of(client: httpx.Client) -> dict[str, str]:
+    rows = client.get("/functions/vibeusage-usage-buckets").json()["data"]
+    return {row["model"]: row["total_tokens"] for row in rows}
+
+
+def test_process_whose_files_may_not_grow_answers_503_and_goes_on_when_they_may(tmp_path: Path) -> None:
+    """`EFBIG` in the middle of a transaction is not our bug: nothing is torn, nothing confirmed is lost."""
+    with served_on(tmp_path) as (process, client):
+        assert client.post(INGEST, content=delivery(1)).status_code == 200
+        held = max(path.stat().st_size for path in tmp_path.iterdir())
+        rows = json.dumps([bucket(_hour(), model=f"w{n}", total=n) for n in range(500)]).encode()
+        with limited(process.pid, resource.RLIMIT_FSIZE, held + 8192):
+            refused = client.post(INGEST, content=rows)
+            assert (refused.status_code, refused.json()["code"]) == (503, "STORE_UNAVAILABLE")
+            assert totals_of(client) == {"gpt-5": "1", "m1": "1"}
+        assert client.post(INGEST, content=rows).json()["inserted"] == 500
+        assert len(totals_of(client)) == 502
+    with closing(SqliteStore(tmp_path / "ingest.db", serving=False)) as opened:
+        assert verify(opened).findings == ()
+
+
+def test_process_that_may_open_no_more_files_confirms_only_what_is_durable(tmp_path: Path) -> None:
+    """Whoever is connected is answered or told to come again; when files can be opened again, everybody is let in."""
+    with served_on(tmp_path) as (process, client):
+        assert client.post(INGEST, content=delivery(1)).status_code == 200
+        open_now = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+        with limited(process.pid, resource.RLIMIT_NOFILE, open_now):
+            answers = [client.post(INGEST, content=delivery(number)) for number in range(2, 12)]
+        assert {answer.status_code for answer in answers} <= {200, 503}
+        confirmed = [1, *(number for number, answer in enumerate(answers, 2) if answer.status_code == 200)]
+        with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=60) as other:
+            assert totals_of(other) == {"gpt-5": str(confirmed[-1]), **{f"m{n}": str(n) for n in confirmed}}
+            assert other.post(INGEST, content=delivery(12)).status_code == 200
 
 
 def _marked_requests(url: str, token: str, mark: str) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,7 @@ from attribute.ingest.refusals import Code
 from attribute.ingest.usage import nearest_rank
 from attribute.ingest.visits import Settings
 from attribute.ingest.wire import hour_start_of, slot_of
+from tests.ingest_http import transitions
 from tests.ingest_http.world import NOW, World, bucket, make_world
 
 NAMES = ("total_tokens", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
@@ -381,3 +382,15 @@ def test_offset_of_another_form_is_no_zone() -> None:
     assert zone_of_offset("840") is not None
     assert [zone_of_offset(text) for text in ("841", "-841", "1.5", "", "x", "\u0661")] == [None] * 6
     assert NOW.tzinfo is UTC
+
+
+# --- every zone, against plain code -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_every_transition_of_every_zone_adds_up_as_plain_code_does(
+    tmp_path_factory: pytest.TempPathFactory, part: int
+) -> None:
+    """Daily and hourly reads of each zone's days around each transition of a year equal a loop over half hours."""
+    names = sorted(available_timezones())[part::8]
+    assert transitions.check(tmp_path_factory.mktemp("zones"), names, range(2024, 2025)) >= len(names) // 3

@@ -128,6 +128,13 @@ def test_count_that_is_no_integer_is_refused(text: str) -> None:
     assert refusal(body) == (Code.INVALID_COUNT, "[0].total_tokens")
 
 
+@pytest.mark.parametrize("text", ["\u0661\u0662", "1_000", "NaN", "Infinity", "+1", "01", "0x1", ".5", "1."])
+def test_count_that_is_no_json_spoils_its_body(text: str) -> None:
+    """What only a language's own reader takes for a number is no JSON."""
+    body = json.dumps([bucket()]).replace('"total_tokens": 1', f'"total_tokens": {text}').encode()
+    assert refusal(body) == (Code.INVALID_JSON, None)
+
+
 @pytest.mark.parametrize("count", [10**12 + 1, 2**53, 2**63])
 def test_count_beyond_the_bound_is_refused_as_too_large(count: int) -> None:
     """No count can overflow a column or a sum."""

@@ -16,9 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
-
 from attribute.ingest.faults import Fault, FaultKind
 from attribute.ingest.model import Bucket, StoreUnavailable
 from attribute.ingest.stores.relational import RelationalStore
@@ -26,11 +23,12 @@ from attribute.ingest.verify import verify
 from tests.ingest_store.checks import Caught
 from tests.ingest_store.crashing import POINTS
 from tests.ingest_store.helpers import FIRST_SLOT, bucket, client, facts_of, postgres_store, sqlite_store
+from tests.ingest_store.homes import PostgresHome, SqliteHome, VendorHome
 from tests.ingest_store.postgres import server
 from tests.ingest_store.test_concurrency import storm
 from tests.ingest_store.test_convergence import check_history, check_tickets
 from tests.ingest_store.test_crashes import check_after_crash, kill_at_random, new_device, run_until_killed
-from tests.ingest_store.test_life import Life
+from tests.ingest_store.test_life import live
 from tests.ingest_store.test_postgres import kill_the_server
 from tests.ingest_store.test_power_cut import cut_power
 from tests.ingest_store.test_vendor import check_equal
@@ -76,14 +74,11 @@ def convergence(scale: int) -> str:
 
 
 def life(scale: int) -> str:
-    """The stateful machine, longer."""
-    run_state_machine_as_test(
-        Life,
-        settings=settings(
-            max_examples=100 * scale, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
-    return f"{100 * scale} lives of up to 50 steps"
+    """The stateful machine, longer, on each store."""
+    with server() as running:
+        for settle in (SqliteHome, lambda ends: PostgresHome(ends, running.dsn()), VendorHome):
+            live(settle, lives=100 * scale, steps=50)
+    return f"{100 * scale} lives of up to 50 steps on each of 3 stores"
 
 
 def crowds(scale: int) -> str:

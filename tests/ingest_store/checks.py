@@ -97,6 +97,14 @@ class FailingTransaction:
         self._tick()
         return self._tx.run(statement, **values)
 
+    def put(self, statement: str, /, **values: Value) -> None:
+        self._tick()
+        self._tx.put(statement, **values)
+
+    def append_at_once(self, rows: Sequence[Row], /, **delivery: Value) -> tuple[int, int] | None:
+        self._tick()
+        return self._tx.append_at_once(rows, **delivery)
+
     def fill(self, table: Literal["batch", "touched"], rows: Sequence[Row]) -> None:
         self._tick()
         self._tx.fill(table, rows)

@@ -71,6 +71,14 @@ class DyingTransaction:
             die()
         return changed
 
+    def put(self, statement: str, /, **values: Value) -> None:
+        self._tx.put(statement, **values)
+        if statement == self._last:
+            die()
+
+    def append_at_once(self, rows: Sequence[Row], /, **delivery: Value) -> tuple[int, int] | None:
+        return self._tx.append_at_once(rows, **delivery)
+
     def fill(self, table: Literal["batch", "touched"], rows: Sequence[Row]) -> None:
         self._tx.fill(table, rows)
 

@@ -1,14 +1,24 @@
-"""A store's life, step by step in any order: after every step each promise holds and the reference agrees."""
+"""A life of each store, step by step in any order: after every step each promise holds and the reference agrees."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from attribute.ingest.model import Bucket, ClientSequence, Counts, Delivery, DeviceRevoked, Order, StaleEpoch
 from attribute.ingest.plans.apply import apply
@@ -17,10 +27,12 @@ from attribute.ingest.plans.errors import PlanError
 from attribute.ingest.plans.input import InputRow
 from attribute.ingest.plans.make import plan_backfill, plan_correct, plan_rebuild
 from attribute.ingest.plans.rollback import rollback
+from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.transfer import export, replay
 from attribute.ingest.verify import verify
 from tests.ingest_store.helpers import FIRST_SLOT, NOW_US, Client, client, facts_of
+from tests.ingest_store.homes import Home, PostgresHome, SqliteHome, VendorHome
 
 WHO = st.integers(0, 2)
 SAID = st.lists(
@@ -40,11 +52,15 @@ Key = tuple[str, int, str, str, str]
 class Life(RuleBasedStateMachine):
     """Keeps a list of everything that was said, with its order and its plan, and asks the store for the same answer."""
 
+    def __init__(self, settle: Callable[[ExitStack], Home] = SqliteHome) -> None:
+        super().__init__()
+        self.settle = settle
+
     @initialize()
     def begin(self) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="attribute-life-")
-        self.path = Path(self.folder.name) / "usage.db"
-        self.store = SqliteStore(self.path)
+        self.ends = ExitStack()
+        self.home = self.settle(self.ends)
+        self.store: RelationalStore = self.home.open()
         self.clients = [client(self.store, f"user-{n % 2}") for n in range(3)]
         self.said: list[tuple[Key, Counts, Order, int | None]] = []
         self.voided: set[int] = set()
@@ -146,7 +162,7 @@ class Life(RuleBasedStateMachine):
     def restart(self) -> None:
         self.store.close()
         self.stalled = []  # a request under way does not outlive its process
-        self.store = SqliteStore(self.path)
+        self.store = self.home.open()
         self.clients = [Client(self.store, each.device) for each in self.clients]
 
     @rule()
@@ -180,14 +196,31 @@ class Life(RuleBasedStateMachine):
                 best[key] = (counts, order)
         assert self.facts() == dict(sorted(best.items()))
         assert verify(self.store).findings == ()
+        self.home.look({key: counts for key, (counts, _) in best.items()})
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self.store.close()
-            self.folder.cleanup()
+            self.ends.close()
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(
-    max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+def live(settle: Callable[[ExitStack], Home], *, lives: int, steps: int) -> None:
+    """So many lives of a store, each of so many steps at most."""
+    run_state_machine_as_test(
+        lambda: Life(settle),  # type: ignore[arg-type]  # anything that makes a machine will do
+        settings=settings(
+            max_examples=lives, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+@pytest.mark.parametrize(("store", "lives"), [("sqlite", 20), ("postgres", 8), ("vendor", 8)])
+def test_life_of_a_store_keeps_every_promise_after_every_step(
+    request: pytest.FixtureRequest, store: str, lives: int
+) -> None:
+    """Deliveries on time, late and twice, plans, rollbacks, rebuilds, seals, restarts, a copy elsewhere: all agree."""
+    if store == "postgres":
+        dsn = request.getfixturevalue("postgres_dsn")
+        live(lambda ends: PostgresHome(ends, dsn), lives=lives, steps=30)
+    else:
+        live(SqliteHome if store == "sqlite" else VendorHome, lives=lives, steps=30)

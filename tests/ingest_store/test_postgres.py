@@ -10,16 +10,18 @@ from contextlib import contextmanager, suppress
 import psycopg
 import pytest
 
-from attribute.ingest.model import CommitInDoubt, StoreError, StoreUnavailable
+from attribute.ingest.model import CommitInDoubt, Delivery, StoreBusy, StoreError, StoreUnavailable
 from attribute.ingest.plans.apply import apply
 from attribute.ingest.plans.make import plan_schema
 from attribute.ingest.plans.rollback import rollback
-from attribute.ingest.stores import migrations
+from attribute.ingest.stores import migrations, postgres
 from attribute.ingest.stores.errors import StoreNotOpenedError
 from attribute.ingest.stores.interface import StoreOptions
+from attribute.ingest.stores.ledger import Accepted
 from attribute.ingest.stores.migrations import Migration
 from attribute.ingest.stores.opening import open_store
 from attribute.ingest.stores.postgres import PostgresStore
+from attribute.ingest.stores.transaction import Transaction
 from attribute.ingest.verify import verify
 from tests.ingest_store.helpers import NOW_US, Client, bucket, client, total_of
 from tests.ingest_store.postgres import DSN_VARIABLE, database, server
@@ -232,13 +234,98 @@ def test_sessions_ended_by_the_server_cost_no_delivery(own_dsn: str) -> None:
     with opened(own_dsn, wait_s=30.0) as store:
         sender = client(store)
         for total in range(1, 4):
-            with psycopg.connect(own_dsn, autocommit=True) as admin:
-                admin.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
+            end_sessions(own_dsn)
             sender.send([bucket(total)])
         assert total_of(store) == 3
+
+
+def end_sessions(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_server_that_takes_no_writes_is_no_success(own_dsn: str) -> None:
+    """A failover to a replica that is not promoted yet: clients are told to come again, and reads go on."""
+    with opened(own_dsn, wait_s=30.0) as store:
+        delivery = client(store).delivery([bucket(5)])
+        name = psycopg.conninfo.conninfo_to_dict(own_dsn)["dbname"]
+        for setting in ("on", "off"):
+            with psycopg.connect(own_dsn, autocommit=True) as admin:
+                admin.execute("SET default_transaction_read_only = off")
+                admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {setting}")
+            end_sessions(own_dsn)
+            if setting == "on":
+                with pytest.raises(StoreUnavailable) as away:
+                    store.write(delivery)
+                assert away.value.upstream.status == 503
+                with pytest.raises(StoreUnavailable):
+                    store.next_ticket(delivery.device)
+                assert total_of(store) == 0
+        store.write(delivery)
+        assert total_of(store) == 5
+
+
+def test_pool_without_a_free_connection_is_a_timeout_of_ours(own_dsn: str) -> None:
+    """Whoever finds no connection waits so long and no longer, and has written nothing."""
+    store = PostgresStore(own_dsn, connections=1, wait_s=0.3)
+    try:
+        delivery = client(store).delivery([bucket(5)])
+        with store.writing(), pytest.raises(StoreUnavailable) as away:
+            store.write(delivery)
+        assert away.value.timed_out
+        store.write(delivery)
+        assert total_of(store) == 5
+    finally:
+        store.close()
+
+
+def test_statement_that_takes_too_long_is_a_timeout_of_ours(own_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server ends it, the client is told to come again, and nothing is written."""
+    with opened(own_dsn) as store:
+        delivery = client(store).delivery([bucket(5)])
+        with monkeypatch.context() as patch:
+            patch.setattr(postgres, "BY_INDEX", "SELECT set_config('statement_timeout', '50', true)")
+            patch.setattr(postgres, "FENCE_SHARED", "SELECT pg_sleep(600)")
+            with pytest.raises(StoreBusy) as busy:
+                store.write(delivery)
+        assert busy.value.timed_out
+        store.write(delivery)
+        assert total_of(store) == 5
+
+
+class InTheWay(PostgresStore):
+    """Its next transactions end as the server ends one of two that wait for each other, after all is written."""
+
+    state, times = "40P01", 0
+
+    def accept_in(self, tx: Transaction, delivery: Delivery) -> Accepted:
+        accepted = super().accept_in(tx, delivery)
+        if self.times:
+            self.times -= 1
+            tx.put(f"DO $$ BEGIN RAISE EXCEPTION 'in the way' USING ERRCODE = '{self.state}'; END $$")
+        return accepted
+
+
+@pytest.mark.parametrize("state", ["40P01", "40001"])
+def test_transaction_in_the_way_of_others_is_tried_again_and_not_for_ever(own_dsn: str, state: str) -> None:
+    """Deadlocks and failed serialisations are the database asking for another try: twice it gets one."""
+    store = InTheWay(own_dsn)
+    store.state = state
+    try:
+        sender = client(store)
+        store.times = 2
+        sender.send([bucket(5)])
+        store.times = 3
+        with pytest.raises(StoreBusy) as busy:
+            sender.send([bucket(6)])
+        assert (busy.value.upstream.status, store.times) == (503, 0)
+        assert (store.stats().last_delivery_id > 0, total_of(store)) == (True, 5)
+        assert verify(store).findings == ()
+    finally:
+        store.close()
 
 
 def send_until_refused(sender: Client, confirmed: set[str]) -> None:

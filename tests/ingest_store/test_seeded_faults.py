@@ -14,7 +14,6 @@ from attribute.ingest.stores import ledger, postgres
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.ledger import Accepted
 from attribute.ingest.stores.postgres import PostgresStore
-from attribute.ingest.stores.postgres_transaction import PostgresTransaction
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.stores.transaction import Transaction
@@ -131,7 +130,7 @@ def test_check_without_a_fault_passes(database_store: RelationalStore, check: Ch
 
 
 def fault_4_no_group_lock(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(PostgresTransaction, "lock_groups", lambda tx: None)
+    patch.setattr(sql, "LOCK_GROUPS", "SELECT 1")
 
 
 def fault_5_unsorted_groups(patch: pytest.MonkeyPatch) -> None:

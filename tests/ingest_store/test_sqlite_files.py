@@ -24,7 +24,7 @@ from attribute.ingest.stores.opening import open_store
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.verify import verify
-from tests.ingest_store.helpers import NOW_US, bucket, client, sqlite_store, total_of
+from tests.ingest_store.helpers import NOW_US, Client, bucket, client, sqlite_store, total_of
 
 
 def made(path: Path) -> Path:
@@ -120,6 +120,37 @@ def test_file_that_is_not_ours_is_refused_untouched(
     if target.is_file():
         assert sha256(target.read_bytes()).hexdigest() == before
     assert not path.with_name("usage.db-wal").exists() or path.with_name("usage.db-wal").stat().st_size == 0
+
+
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs"])
+def test_file_system_of_another_machine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Over a network locks and shared memory are promises of somebody else: no file is made there, and none opened."""
+    mounts = tmp_path / "mounts"
+    told = str(tmp_path).replace(" ", "\\040")
+    mounts.write_text(
+        "22 27 0:21 / / rw,relatime - ext4 /dev/root rw\n"
+        f"23 22 0:22 / {told} rw,relatime shared:1 - {kind} far:/away rw\n"
+        f"24 23 0:23 / {told}/near rw,relatime - ext4 /dev/disk rw\n"
+    )
+    monkeypatch.setattr("attribute.ingest.stores.sqlite_file.MOUNTS", mounts)
+    with pytest.raises(StoreNotOpenedError, match=f"lies on a file system of kind `{kind}`"):
+        SqliteStore(tmp_path / "usage.db")
+    assert list(tmp_path.iterdir()) == [mounts]
+    (tmp_path / "near").mkdir()
+    SqliteStore(tmp_path / "near" / "usage.db").close()
+
+
+def test_file_without_its_log_is_whole_as_of_its_last_checkpoint(tmp_path: Path) -> None:
+    """A log that was left behind cannot be missed; what is left is never torn."""
+    (tmp_path / "copy").mkdir()
+    with sqlite_store(tmp_path) as store:
+        sender = client(store)
+        sender.send([bucket(5)])
+    with sqlite_store(tmp_path) as store:
+        Client(store, sender.device).send([bucket(7)])
+        shutil.copy(tmp_path / "usage.db", tmp_path / "copy" / "usage.db")
+    with sqlite_store(tmp_path / "copy") as copy:
+        assert (total_of(copy), verify(copy).findings) == (5, ())
 
 
 def test_damaged_pages_are_reported_not_crashed_on(tmp_path: Path) -> None:
@@ -315,7 +346,12 @@ FAILURES = [
     (sqlite3.SQLITE_LOCKED, StoreBusy, 503, True),
     (sqlite3.SQLITE_FULL, StoreFull, 507, True),
     (sqlite3.SQLITE_IOERR_WRITE, StoreUnavailable, 500, True),
+    (sqlite3.SQLITE_IOERR_READ, StoreUnavailable, 500, True),
+    (sqlite3.SQLITE_READONLY, StoreUnavailable, 500, True),
+    (sqlite3.SQLITE_CANTOPEN, StoreUnavailable, 500, True),
+    (sqlite3.SQLITE_NOMEM, StoreUnavailable, 500, True),
     (sqlite3.SQLITE_IOERR_FSYNC, StoreBroken, 500, False),
+    (sqlite3.SQLITE_IOERR_DIR_FSYNC, StoreBroken, 500, False),
     (sqlite3.SQLITE_CORRUPT, StoreBroken, 500, False),
 ]
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from attribute.ingest.faults import Fault, FaultKind
-from attribute.ingest.model import Bucket, ClientSequence, Counts, StoreUnavailable
+from attribute.ingest.model import Bucket, ClientSequence, StoreUnavailable
 from attribute.ingest.plans.apply import apply
 from attribute.ingest.plans.input import InputRow
 from attribute.ingest.plans.make import plan_backfill
 from attribute.ingest.plans.rollback import rollback
 from attribute.ingest.stores.sqlite import SqliteStore
-from attribute.ingest.stores.vendor import LEDGER_TABLE, RECORD_NAMES, VOID_TABLE, VendorStore
+from attribute.ingest.stores.vendor import LEDGER_TABLE, RECORD_NAMES, VendorStore
 from attribute.ingest.vendor import Vendor
 from attribute.ingest.verify import verify
 from tests.ingest_store.helpers import NOW_US, bucket, client, facts_of, total_of
-from tests.ingest_store.vendors import vendor_store
+from tests.ingest_store.vendors import facts_over_there, theirs, vendor_store
 
 Pair = tuple[VendorStore, Vendor]
 
@@ -29,24 +29,6 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     """A store and its vendor; the deadline is short, because some tests let it pass."""
     with vendor_store(tmp_path, deadline_s=0.5) as made:
         yield made
-
-
-def theirs(vendor: Vendor) -> list[dict[str, object]]:
-    return vendor.records.select(LEDGER_TABLE, {}, 10**6, 0)
-
-
-def facts_over_there(vendor: Vendor) -> dict[tuple[object, ...], Counts]:
-    """Facts as anybody can compute them from the vendor's rows: the greatest order per key, voids aside."""
-    voided = {row["plan_id"] for row in vendor.records.select(VOID_TABLE, {}, 10**6, 0)}
-    best: dict[tuple[object, ...], tuple[tuple[int, ...], Counts]] = {}
-    for row in theirs(vendor):
-        values = [row.get(name) for name in RECORD_NAMES]
-        user_id, device_id, source, model, slot, *numbers = values
-        order = tuple(int(str(number)) for number in numbers[5:9])
-        key = (user_id, slot, source, model, device_id)
-        if row.get("plan_id") not in voided and (key not in best or order > best[key][0]):
-            best[key] = (order, Counts(*(int(str(number)) for number in numbers[:5])))
-    return {key: counts for key, (_, counts) in best.items()}
 
 
 def check_equal(store: VendorStore, vendor: Vendor, *users: str) -> None:

@@ -189,6 +189,13 @@ _MORE_STATUSES: Final[dict[Function, tuple[int, ...]]] = {
 }
 
 
+_LINKS: Final[dict[Function, tuple[Function, Json]]] = {
+    Function.EPOCH: (Function.INGEST, {"Attribute-Sequence": "{$response.body#/epoch}.1"}),
+    Function.USAGE_BUCKETS: (Function.USAGE_BUCKETS, {"after": "$response.body#/next"}),
+}
+"""Where an answer leads: to the operation in whose question a part of it belongs."""
+
+
 def _headers(function: Function) -> list[Json]:
     if function is Function.INGEST:
         return [
@@ -209,7 +216,11 @@ def _operation(slug: str, route: Route, answers: dict[Function, Json], requests:
         if function is Function.METRICS
         else {"application/json": {"schema": answers[function]}}
     )
-    responses: Json = {"200": {"description": "Done.", "content": content}}
+    done: Json = {"description": "Done.", "content": content}
+    if function in _LINKS:
+        leads_to, parameters_of_it = _LINKS[function]
+        done["links"] = {"next": {"operationId": f"{slug}-{leads_to}", "parameters": parameters_of_it}}
+    responses: Json = {"200": done}
     for status in (*_STATUSES[route.access], *_MORE_STATUSES.get(function, ())):
         responses[str(status)] = {"$ref": "#/components/responses/Refused"}
     parameters = [

@@ -21,6 +21,14 @@ class StoreNotOpenedError(AttributionError):
         return cls(f"{path}: is not a regular file", hint="name a file, or a path where none is yet")
 
     @classmethod
+    def far_away(cls, path: str, kind: str) -> Self:
+        """The folder is another machine's, over a network."""
+        return cls(
+            f"{path}: lies on a file system of kind `{kind}`, where locks cannot be relied on",
+            hint="keep the file on a disk of this machine, or use PostgreSQL",
+        )
+
+    @classmethod
     def writable_by_others(cls, path: str, mode: int) -> Self:
         """Anybody on this machine may change the file."""
         return cls(f"{path}: has mode {mode:04o}, expected 0600", hint=f"chmod 600 {path}")

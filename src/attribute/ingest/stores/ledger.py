@@ -15,6 +15,7 @@ from attribute.ingest.model import (
     IdempotencyConflict,
     SequenceMismatch,
     StaleEpoch,
+    Ticket,
 )
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.transaction import Row, Transaction, number, one, recompute_touched
@@ -72,10 +73,9 @@ def accept(tx: Transaction, delivery: Delivery) -> Accepted:
         (None, device.user_id, device.device_id, *bucket, place.epoch, place.seq, sub, 0)
         for sub, bucket in enumerate(delivery.buckets)
     ]
-    tx.fill("batch", rows)
     skipped = 0
     if sequenced:
-        rows, skipped = _without_repeats(tx, rows)
+        rows, skipped = _without_repeats(tx, device.device_id, place, rows)
     appending = Appending(
         request_id=delivery.request_id,
         device_id=device.device_id,
@@ -86,39 +86,42 @@ def accept(tx: Transaction, delivery: Delivery) -> Accepted:
         idempotency_key=key,
     )
     delivery_id, late = append(tx, appending, rows, skipped=skipped)
-    tx.run(
+    tx.put(
         sql.TOUCH_DEVICE,
         device_id=device.device_id,
         at_us=delivery.received_at_us,
         epoch=place.epoch,
         ticket=0 if sequenced else place.seq,
     )
-    tx.run(sql.TOUCH_TOKEN, at_us=delivery.received_at_us, token_id=device.token_id)
+    tx.put(sql.TOUCH_TOKEN, at_us=delivery.received_at_us, token_id=device.token_id)
     return Accepted(delivery_id, len(rows), skipped, late, replayed=False, epoch=place.epoch, seq=place.seq)
 
 
 def append(tx: Transaction, appending: Appending, rows: Sequence[Row], *, skipped: int = 0) -> tuple[int, int]:
     """
-    Append the staged *rows* to the ledger under one delivery, and bring facts and rollups up to date.
+    Append *rows*, sorted by order and all of one device, to the ledger under one delivery, and bring facts and rollups
+    up to date.
 
     Returns:
         The delivery's id, and how many rows a newer assertion outranks already.
     """
+    values = {
+        **appending._asdict(),
+        "content_sha256": content_sha256(row[3:] for row in rows),
+        "inserted": len(rows),
+        "skipped": skipped,
+    }
+    done = tx.append_at_once(rows, **values)
+    if done is not None:
+        return done
+    tx.fill("batch", rows)
     late = number(tx, sql.LATE) if rows else 0
-    values = appending._asdict()
-    (delivery_id,) = tx.rows(
-        sql.INSERT_DELIVERY,
-        **values,
-        content_sha256=content_sha256(row[3:] for row in rows),
-        inserted=len(rows),
-        skipped=skipped,
-        late=late,
-    )[0]
+    delivery_id = number(tx, sql.INSERT_DELIVERY, **values, late=late)
     if rows:
         tx.run(sql.INSERT_LEDGER, delivery_id=delivery_id, plan_id=appending.plan_id)
         tx.run(sql.UPSERT_FACTS)
         recompute_touched(tx)
-    return int(delivery_id), late
+    return delivery_id, late
 
 
 def content_sha256(rows: object) -> bytes:
@@ -142,12 +145,11 @@ def _replay(known: Row, body_sha256: bytes) -> Accepted:
     return Accepted(delivery_id, inserted, skipped, late, replayed=True, epoch=epoch, seq=seq)
 
 
-def _without_repeats(tx: Transaction, rows: Sequence[Row]) -> tuple[Sequence[Row], int]:
-    repeated, changed = tx.rows(sql.REPEATS)[0]
-    if changed:
+def _without_repeats(
+    tx: Transaction, device_id: str, place: ClientSequence | Ticket, rows: Sequence[Row]
+) -> tuple[Sequence[Row], int]:
+    known = {row[-1]: row[:-1] for row in tx.rows(sql.SAID_BEFORE, device_id=device_id, **place._asdict())}
+    repeated = [row for row in rows if row[13] in known]
+    if any(row[3:11] != known[row[13]] for row in repeated):
         raise SequenceMismatch
-    if not repeated:
-        return rows, 0
-    tx.run(sql.FORGET_REPEATS)
-    fresh = {sub for (sub,) in tx.rows("SELECT sub FROM batch")}
-    return [row for row in rows if row[13] in fresh], int(repeated)
+    return [row for row in rows if row[13] not in known], len(repeated)

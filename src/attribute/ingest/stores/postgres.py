@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 from uuid import uuid4
 
 import psycopg
@@ -35,6 +36,9 @@ from attribute.ingest.stores.postgres_transaction import PostgresTransaction
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.transaction import Row, Transaction, one
 
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+"""The driver warns with what the server said, which may quote a row; without a handler that goes to standard error."""
+
 FENCE_SHARED: Final = "SELECT pg_advisory_xact_lock_shared(1096045650, 1)"
 FENCE_ALONE: Final = "SELECT pg_advisory_xact_lock(1096045650, 1)"
 """Writers hold the fence together, a plan's step holds it alone: between two steps every writer sees the last one."""
@@ -42,10 +46,19 @@ FENCE_ALONE: Final = "SELECT pg_advisory_xact_lock(1096045650, 1)"
 OPTIONS: Final = (
     "-c jit=off -c statement_timeout=8000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
 )
-SMALL_BATCH: Final = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
-"""A batch is at most 500 rows against tables of any size: look each up. Temporary tables have no statistics to tell."""
+BY_INDEX: Final = """
+SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
+"""
+"""A delivery is at most 500 rows against tables of any size. A plan is made once a connection, maybe over tables that
+are still empty, and must do for those they become."""
 
-PLAN_TIMEOUTS: Final = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+PLAN_TIMEOUTS: Final = ("SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0")
+STAGING: Final = tuple(
+    table.replace("TEXT NOT NULL", 'TEXT COLLATE "C" NOT NULL').rstrip() + " ON COMMIT DELETE ROWS"
+    for table in sql.STAGING
+)
+"""Made where a plan's step needs them and not with the connection: a server that only reads lets nobody make one."""
+
 NEXT_TICKET: Final = """
 SELECT (epoch / 2) * 2 + 1, nextval('ticket') FROM device WHERE device_id = :device_id
 """
@@ -61,6 +74,7 @@ _MEANING: Final[tuple[tuple[tuple[type[psycopg.Error], ...], type[StoreError], s
     ((pg.DiskFull,), StoreFull, "disk full", 507),
     ((pg.QueryCanceled, pg.LockNotAvailable), StoreBusy, "waited too long", "timeout"),
     ((*LATE_BY_OTHERS, pg.TooManyConnections), StoreBusy, "in the way of others", 503),
+    ((pg.ReadOnlySqlTransaction,), StoreUnavailable, "the server takes no writes", 503),
     ((pg.DataCorrupted, pg.IndexCorrupted, pg.IoError), StoreBroken, "the database reports damage", 500),
 )
 
@@ -104,7 +118,6 @@ class PostgresStore(RelationalStore):
             max_size=connections,
             timeout=wait_s,
             kwargs={"options": OPTIONS, "connect_timeout": max(1, int(wait_s))},
-            configure=_configure,
             check=ConnectionPool.check_connection,
             open=False,
         )
@@ -185,14 +198,14 @@ class PostgresStore(RelationalStore):
 
     @contextmanager
     def writing(self) -> Iterator[PostgresTransaction]:
-        """A transaction beside other writers, behind the fence."""
-        with self._transaction(SMALL_BATCH, FENCE_SHARED) as tx:
+        """A transaction beside other writers, behind the fence; what is sent is waited for where it is asked about."""
+        with self._transaction(BY_INDEX, FENCE_SHARED, pipelined=True) as tx:
             yield tx
 
     @contextmanager
     def planning(self) -> Iterator[PostgresTransaction]:
         """A transaction with the fence to itself."""
-        with self._transaction(PLAN_TIMEOUTS, FENCE_ALONE) as tx:
+        with self._transaction(*PLAN_TIMEOUTS, FENCE_ALONE, *STAGING) as tx:
             yield tx
 
     @contextmanager
@@ -202,20 +215,45 @@ class PostgresStore(RelationalStore):
             yield tx
 
     @contextmanager
-    def _transaction(self, *first: str) -> Iterator[PostgresTransaction]:
+    def asking(self) -> Iterator[PostgresTransaction]:
+        """Each query is a transaction of its own: one trip to the server."""
+        with self._connection() as connection:
+            connection.autocommit = True
+            try:
+                yield PostgresTransaction(connection)
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
+    @contextmanager
+    def _transaction(self, *first: str, pipelined: bool = False) -> Iterator[PostgresTransaction]:
         started = time.perf_counter()
-        committing = False
-        try:
-            with self._pool.connection() as connection:
+        with self._connection() as connection:
+            with connection.pipeline() as pipeline:
                 for statement in first:
                     connection.execute(statement)
+                if pipelined:
+                    yield PostgresTransaction(connection, pipeline)
+            if not pipelined:
                 yield PostgresTransaction(connection)
-                committing = True
+            try:
                 self.commit_connection(connection)
+            except psycopg.Error as error:
+                failure = _failure(error, _since(started), committing=True)
+                if failure is None:
+                    raise
+                raise failure from error
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Row]]:
+        started = time.perf_counter()
+        try:
+            with self._pool.connection() as connection:
+                yield connection
         except PoolTimeout as error:
             raise StoreUnavailable("no connection free", Evidence("timeout", _since(started))) from error
         except psycopg.Error as error:
-            failure = _failure(error, _since(started), committing=committing)
+            failure = _failure(error, _since(started))
             if failure is None:
                 raise
             raise failure from error
@@ -249,21 +287,14 @@ class PostgresStore(RelationalStore):
 
     def next_ticket(self, device: Device) -> Ticket:
         """A place in line, from a sequence that all serving processes share."""
-        with self._transaction() as tx:
+        with self.asking() as tx:
             found = tx.rows(NEXT_TICKET, device_id=device.device_id)
         if not found:
             raise DeviceRevoked
         return Ticket(int(found[0][0]), int(found[0][1]))
 
 
-def _configure(connection: psycopg.Connection[Any]) -> None:
-    for table in sql.STAGING:
-        text = table.replace("TEXT NOT NULL", 'TEXT COLLATE "C" NOT NULL')
-        connection.execute(text.rstrip() + " ON COMMIT DELETE ROWS")
-    connection.commit()
-
-
-def _failure(error: psycopg.Error, latency_ms: float, *, committing: bool) -> StoreError | None:
+def _failure(error: psycopg.Error, latency_ms: float, *, committing: bool = False) -> StoreError | None:
     """What a failure of the database means; None where it is a mistake of ours."""
     for kinds, failure, message, status in _MEANING:
         if isinstance(error, kinds):

@@ -55,6 +55,10 @@ class RelationalStore(ABC):
     def reading(self) -> AbstractContextManager[Transaction]:
         """One read-only snapshot."""
 
+    def asking(self) -> AbstractContextManager[Transaction]:
+        """For queries that need not agree with each other, which some databases answer sooner outside a snapshot."""
+        return self.reading()
+
     @abstractmethod
     def planning(self) -> AbstractContextManager[Transaction]:
         """A transaction with no writer under way: begun ones have ended, new ones wait."""
@@ -177,7 +181,7 @@ class RelationalStore(ABC):
 
     def find_token(self, sha256: bytes) -> Device | None:
         """Whom a token speaks for."""
-        with self.reading() as tx:
+        with self.asking() as tx:
             return access.find_token(tx, sha256)
 
     def issue_token(self, *, user_id: str, name: str, platform: str, sha256: bytes, at_us: int) -> Device:

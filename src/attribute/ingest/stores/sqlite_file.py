@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from attribute.ingest.stores.errors import StoreNotOpenedError
 
 APPLICATION_ID = 0x41545452
 _MAGIC = b"SQLite format 3\0"
 _POLL_S = 0.002
+MOUNTS: Final = Path("/proc/self/mountinfo")
+_FAR: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.glusterfs"}
+)
 
 
 def exists(path: Path) -> bool:
@@ -24,6 +30,7 @@ def exists(path: Path) -> bool:
     Raises:
         StoreNotOpenedError: whatever is there is not ours, not whole, or not safe. It was not touched.
     """
+    _refuse_far_away(path)
     try:
         info = path.lstat()
     except FileNotFoundError:
@@ -39,6 +46,21 @@ def exists(path: Path) -> bool:
     if info.st_size == 0:
         return False
     return _ours(path, info.st_size)
+
+
+def _refuse_far_away(path: Path) -> None:
+    try:
+        lines = MOUNTS.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return  # another system, which does not say
+    folder, found = path.absolute().parent.resolve(), (Path("/"), "")
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), before.split(" ")[4]))
+        if folder.is_relative_to(point) and len(point.parts) >= len(found[0].parts):
+            found = point, after.split(" ")[0]
+    if found[1] in _FAR:
+        raise StoreNotOpenedError.far_away(str(path), found[1])
 
 
 def _ours(path: Path, size: int) -> bool:

@@ -37,6 +37,13 @@ class SqliteTransaction:
         """Run a change."""
         return self._connection.execute(statement, values).rowcount
 
+    def put(self, statement: str, /, **values: Value) -> None:
+        """Run a change."""
+        self._connection.execute(statement, values)
+
+    def append_at_once(self, rows: Sequence[Row], /, **delivery: Value) -> None:
+        """A statement costs a function call here: nothing is gained by fewer."""
+
     def fill(self, table: Literal["batch", "touched"], rows: Sequence[Row]) -> None:
         """Replace what a staging table holds."""
         self._connection.execute(_CLEAR[table])

@@ -56,20 +56,9 @@ TOUCH_TOKEN = "UPDATE token SET last_used_at_us = :at_us WHERE token_id = :token
 
 # --- the ledger -------------------------------------------------------------------------------------------------------
 
-REPEATS = """
-SELECT count(*),
-       coalesce(sum(CASE WHEN l.source = b.source AND l.model = b.model AND l.slot = b.slot AND l.t_in = b.t_in
-                          AND l.t_cached = b.t_cached AND l.t_out = b.t_out AND l.t_reason = b.t_reason
-                          AND l.t_total = b.t_total THEN 0 ELSE 1 END), 0)
-  FROM batch b CROSS JOIN ledger l
- WHERE l.device_id = b.device_id AND l.epoch = b.epoch AND l.seq = b.seq AND l.sub = b.sub AND l.fix = b.fix
-"""
-
-FORGET_REPEATS = """
-DELETE FROM batch
- WHERE EXISTS (SELECT 1 FROM ledger l
-                WHERE l.device_id = batch.device_id AND l.epoch = batch.epoch AND l.seq = batch.seq
-                  AND l.sub = batch.sub AND l.fix = batch.fix)
+SAID_BEFORE = """
+SELECT source, model, slot, t_in, t_cached, t_out, t_reason, t_total, sub
+  FROM ledger WHERE device_id = :device_id AND epoch = :epoch AND seq = :seq AND fix = 0
 """
 
 LATE = """
@@ -97,7 +86,14 @@ SELECT :delivery_id, device_id, source, model, slot, t_in, t_cached, t_out, t_re
  ORDER BY epoch, seq, sub, fix
 """
 
-UPSERT_FACTS = """
+IF_GREATER: Final = """ON CONFLICT (user_id, slot, source, model, device_id) DO UPDATE
+   SET t_in = excluded.t_in, t_cached = excluded.t_cached, t_out = excluded.t_out, t_reason = excluded.t_reason,
+       t_total = excluded.t_total, epoch = excluded.epoch, seq = excluded.seq, sub = excluded.sub, fix = excluded.fix,
+       ledger_id = excluded.ledger_id
+ WHERE (excluded.epoch, excluded.seq, excluded.sub, excluded.fix) > (fact.epoch, fact.seq, fact.sub, fact.fix)
+"""
+
+UPSERT_FACTS = f"""
 INSERT INTO fact (user_id, slot, source, model, device_id, t_in, t_cached, t_out, t_reason, t_total,
                   epoch, seq, sub, fix, ledger_id)
 SELECT b.user_id, b.slot, b.source, b.model, b.device_id, b.t_in, b.t_cached, b.t_out, b.t_reason, b.t_total,
@@ -105,12 +101,7 @@ SELECT b.user_id, b.slot, b.source, b.model, b.device_id, b.t_in, b.t_cached, b.
   FROM batch b CROSS JOIN ledger l
  WHERE l.device_id = b.device_id AND l.epoch = b.epoch AND l.seq = b.seq AND l.sub = b.sub AND l.fix = b.fix
  ORDER BY b.user_id, b.slot, b.source, b.model, b.device_id
-ON CONFLICT (user_id, slot, source, model, device_id) DO UPDATE
-   SET t_in = excluded.t_in, t_cached = excluded.t_cached, t_out = excluded.t_out, t_reason = excluded.t_reason,
-       t_total = excluded.t_total, epoch = excluded.epoch, seq = excluded.seq, sub = excluded.sub, fix = excluded.fix,
-       ledger_id = excluded.ledger_id
- WHERE (excluded.epoch, excluded.seq, excluded.sub, excluded.fix) > (fact.epoch, fact.seq, fact.sub, fact.fix)
-"""
+{IF_GREATER}"""  # noqa: S608 - put together from constants
 
 # --- daily rollups: recomputed for the touched groups, never incremented ----------------------------------------------
 
@@ -125,10 +116,16 @@ SELECT g.gen_id, t.user_id, t.day, t.source, t.model, 0, 0, 0, 0, 0
   FROM touched t CROSS JOIN gen g
  WHERE g.state IN ('building', 'active')
  ORDER BY g.gen_id, t.user_id, t.day, t.source, t.model
-ON CONFLICT (gen_id, user_id, day, source, model) DO UPDATE SET t_in = rollup_day.t_in
+ON CONFLICT (gen_id, user_id, day, source, model) DO UPDATE SET t_in = rollup_day.t_in WHERE false
+"""
+"""A row in conflict is locked before its condition is looked at: nothing is written, and the next writer waits."""
+
+ASSIGN_SUMS: Final = """ON CONFLICT (gen_id, user_id, day, source, model) DO UPDATE
+   SET t_in = excluded.t_in, t_cached = excluded.t_cached, t_out = excluded.t_out, t_reason = excluded.t_reason,
+       t_total = excluded.t_total
 """
 
-RECOMPUTE_GROUPS = """
+RECOMPUTE_GROUPS = f"""
 INSERT INTO rollup_day (gen_id, user_id, day, source, model, t_in, t_cached, t_out, t_reason, t_total)
 SELECT g.gen_id, s.user_id, s.day, s.source, s.model, s.t_in, s.t_cached, s.t_out, s.t_reason, s.t_total
   FROM (SELECT t.user_id, t.day, t.source, t.model,
@@ -142,10 +139,7 @@ SELECT g.gen_id, s.user_id, s.day, s.source, s.model, s.t_in, s.t_cached, s.t_ou
  CROSS JOIN gen g
  WHERE g.state IN ('building', 'active')
  ORDER BY g.gen_id, s.user_id, s.day, s.source, s.model
-ON CONFLICT (gen_id, user_id, day, source, model) DO UPDATE
-   SET t_in = excluded.t_in, t_cached = excluded.t_cached, t_out = excluded.t_out, t_reason = excluded.t_reason,
-       t_total = excluded.t_total
-"""
+{ASSIGN_SUMS}"""  # noqa: S608 - put together from constants
 
 DROP_EMPTY_GROUPS = """
 DELETE FROM rollup_day

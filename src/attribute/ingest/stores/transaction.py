@@ -26,8 +26,26 @@ class Transaction(Protocol):
         """Run a change and say how many rows it changed."""
         ...
 
+    def put(self, statement: str, /, **values: Value) -> None:
+        """Run a change of which nobody asks anything; a failure may show as late as the end of the transaction."""
+        ...
+
     def fill(self, table: Literal["batch", "touched"], rows: Sequence[Row]) -> None:
         """Replace what a staging table holds."""
+        ...
+
+    def append_at_once(self, rows: Sequence[Row], /, **delivery: Value) -> tuple[int, int] | None:
+        """
+        Write one device's delivery, its ledger rows, the facts they decide and the rollups of the touched groups.
+
+        Args:
+            rows: as for the staging table ``batch``, sorted by order.
+            delivery: the columns of its row, but for ``delivery_id`` and ``late``.
+
+        Returns:
+            The delivery's id and how many rows a newer assertion outranks already; None, and nothing was done, where
+            this database is better served by one statement after the other.
+        """
         ...
 
     def lock_key(self, name: str) -> bool:
