@@ -225,7 +225,7 @@ def test_damaged_entry_is_ignored_and_made_anew(logs: Path, damage: Callable[[by
     cache = cache_in(logs)
     analyse(options_for(logs, cache))
     entries = {path: path.read_bytes() for path in (logs / "cache").iterdir()}
-    assert len(entries) == 2
+    assert len(entries) == 3  # the range, the answer, and the list of files that begin so
     for path, sound in entries.items():
         path.write_bytes(damage(sound))
         assert_same(logs, cache)
@@ -270,7 +270,7 @@ def test_many_small_additions_are_kept_in_one_entry(logs: Path) -> None:
         with (logs / "logs" / "a.jsonl").open("ab") as file:
             file.write(log_of(1000 * number + 1000, 20))
         assert_same(logs, cache)
-    assert len(cache.store.entries()) == 2  # the range, and the answer
+    assert len(cache.store.entries()) == 3  # the range, the answer, and the list of files that begin so
 
 
 def test_answer_over_nothing_new_is_not_settled_again(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

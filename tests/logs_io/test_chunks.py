@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import itertools
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribute.logs.chunks import Chunk, ChunkReader, Limits, Problem, whole_lines
+from attribute.logs.chunks import Chunk, ChunkReader, Limits, Problem, first_text, plain_blocks, whole_lines
 from attribute.logs.sources import Source, discover
 
 SMALL = Limits(line_bytes=8)
@@ -120,6 +121,26 @@ def test_range_of_a_compressed_file_is_refused(tmp_path: Path) -> None:
     """A bug of the caller: there is no place in a compressed text to begin at."""
     with pytest.raises(ValueError, match="plain file only"):
         list(reader_of(tmp_path / "x", gzip.compress(b"a\n"), start=1))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+def test_range_of_a_text_is_the_same_whether_its_file_is_compressed(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    """Ranges in text that begin where lines begin give each line once."""
+    text = b"".join(b"line %d\n" % number for number in range(90_000)) + b"cut"
+    path = tmp_path / "x"
+    path.write_bytes(pack(text))
+    cuts = [0, *(text.index(b"line %d\n" % number) for number in (1, 50_000, 89_999)), None]
+    found = [
+        b"".join(chunk.data for chunk in ChunkReader(Source.of(path), start=start or 0, end=end, in_text=True))
+        for start, end in itertools.pairwise(cuts)
+    ]
+    assert found == [text[start:end] for start, end in itertools.pairwise(cuts)]
+    assert first_text(str(path), 300_000) == text[:300_000]
+    assert first_text(str(path), len(text) + 1) == text
+    assert b"".join(plain_blocks(str(path))) == pack(text)
+    assert first_text(str(tmp_path / "none"), 5) == b"".join(plain_blocks(str(tmp_path / "none"))) == b""
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 What a file is, whatever it is called: its device and inode, and how it begins.
 
 A log that is renamed stays the same file. One that was truncated, or whose inode was given to another, begins or goes
-on differently: `Snapshot.ends_as` compares the bytes before the place up to which it was read.
+on differently: `Snapshot.ending` tells the bytes before the place up to which it was read. One that was copied, or
+compressed, is another file with the same first line: whether it has the same content is for `attribute.cache.contents`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import stat
 from dataclasses import dataclass
 from typing import Final, Self
 
+from attribute.logs.chunks import first_text
 from attribute.logs.compression import SNIFF_BYTES, sniff, unsupported
 
 __all__ = ["Snapshot"]
@@ -64,8 +66,8 @@ class Snapshot:
         if not head or unsupported(start) is not None:
             return None
         is_plain = sniff(start) is None
-        first_line, newline, _ = head.partition(b"\n")
-        if is_plain and not newline and len(head) < _HEAD_BYTES:
+        first_line = _first_line(head)
+        if is_plain and first_line == head and len(head) < _HEAD_BYTES:
             return None  # how it begins is not written yet
         parts: list[object] = [found.st_dev, found.st_ino, first_line if is_plain else head]
         if not is_plain:
@@ -80,6 +82,11 @@ class Snapshot:
             is_plain=is_plain,
             lines_end=lines_end,
         )
+
+    @property
+    def beginning(self) -> str:
+        """Hash of the first line of the file's text, which a copy of it has too, compressed or not."""
+        return hashlib.sha256(_first_line(first_text(self.path, _HEAD_BYTES))).hexdigest()
 
     def known(self, end: int) -> tuple[str, str] | None:
         """Return what the file is, and what it is up to *end*; None where that cannot be told."""
@@ -98,6 +105,10 @@ class Snapshot:
         except OSError:
             return None
         return hashlib.sha256(tail).hexdigest() if len(tail) == end - at else None
+
+
+def _first_line(head: bytes) -> bytes:
+    return head.partition(b"\n")[0]
 
 
 def _lines_end(descriptor: int, size: int) -> int | None:

@@ -109,7 +109,7 @@ def head_start(options: AnalysisOptions) -> HeadStart | None:
     keeper = Keeper.of(first.path, first.size_bytes, options)
     start, end = 0, None
     if keeper is not None:
-        if keeper.has_start:
+        if keeper.has_start or keeper.is_like_others:
             return None
         start, end = keeper.ranges(0)[0]
     return HeadStart(discovery, options, start=start, end=end)

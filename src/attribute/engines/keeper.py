@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from attribute.cache.code import code_mark
+from attribute.cache.contents import Beginning, Listed, Seal, Text
 from attribute.cache.identity import Snapshot
 from attribute.cache.store import Store
 from attribute.engines.analysis import AnalysisOptions
+from attribute.logs.chunks import plain_blocks
 
 if TYPE_CHECKING:
     from attribute.engines.kept import Kept
@@ -21,7 +24,7 @@ __all__ = ["Keeper", "context_of"]
 SEGMENT_BYTES: Final = 2**30
 """A file is kept in ranges of about so many bytes, so that no entry grows with the file."""
 
-_FORMAT: Final = "2"
+_FORMAT: Final = "3"
 
 
 class Keeper:
@@ -51,19 +54,64 @@ class Keeper:
         return None if snapshot is None else cls(snapshot, cache.store, options)
 
     def kept(self) -> Iterator[Kept]:
-        """Yield what was kept, range after range from the file's start, as far as the file still is what was read."""
-        from attribute.engines.kept import Kept  # noqa: PLC0415 - whether there is anything is asked without loading polars
+        """
+        Yield what was kept, range after range from the file's start, as far as the file still is what was read.
 
+        What was kept of a file of which this one is a plain copy is kept of this one, too.
+        """
         start = 0
-        while start < self._snapshot.lines_end:
-            payload = self._store.get(self._key(start))
-            found = None if payload is None else Kept.unpacked(payload)
-            if found is None or found.start != start or not start < found.end <= self._snapshot.lines_end:
-                return
-            if found.ending != self._snapshot.ending(start, found.end):
+        if self.is_plain and not self.has_start and self.is_like_others:
+            self.recognise(Text(plain_blocks(self._snapshot.path)), self._keep_copied)
+        for found in self._ranges_of(self._snapshot.identity):
+            if found.end > self._snapshot.lines_end or found.ending != self._snapshot.ending(start, found.end):
                 return
             yield found
             start = found.end
+
+    def _keep_copied(self, found: Kept) -> None:
+        if found.end <= self._snapshot.lines_end:
+            self.keep(found)
+
+    def recognise(self, text: Text, take: Callable[[Kept], object]) -> bool:
+        """
+        Hand out what was kept of another file, range after range, as far as *text* is proven to be that file's text.
+
+        Returns:
+            Whether nothing was stepped over in the text but what was handed out.
+        """
+        identity = self._beginning.find(text)
+        for found in self._ranges_of(identity) if identity is not None else ():
+            if not found.pieces:
+                break
+            if not all(text.passes(piece) for piece in found.pieces):
+                return False
+            take(found)
+        return True
+
+    def _ranges_of(self, identity: str) -> Iterator[Kept]:
+        from attribute.engines.kept import Kept  # noqa: PLC0415 - whether there is anything is asked without loading polars
+
+        start = 0
+        while (payload := self._store.get(self._key(start, identity))) is not None:
+            found = Kept.unpacked(payload)
+            if found is None or found.start != start or found.end <= start:
+                return
+            yield found
+            start = found.end
+
+    @cached_property
+    def is_like_others(self) -> bool:
+        """Whether something is kept of a file that begins like this one."""
+        return bool(self._beginning.listed())
+
+    @cached_property
+    def _beginning(self) -> Beginning:
+        text = f"{_FORMAT} beginning\n{self._snapshot.beginning}\n{self._context}"
+        return Beginning(self._store, hashlib.sha256(text.encode()).hexdigest())
+
+    def list_as(self, first: Seal) -> None:
+        """Have copies of the file recognised: *first* is the first piece of its text."""
+        self._beginning.add(Listed(identity=self._snapshot.identity, first=first))
 
     @property
     def has_start(self) -> bool:
@@ -100,8 +148,8 @@ class Keeper:
         """Keep a range."""
         self._store.put(self._key(kept.start), kept.packed())
 
-    def _key(self, start: int) -> str:
-        text = "\n".join((_FORMAT, self._snapshot.identity, self._context, str(start)))
+    def _key(self, start: int, identity: str | None = None) -> str:
+        text = "\n".join((_FORMAT, identity or self._snapshot.identity, self._context, str(start)))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

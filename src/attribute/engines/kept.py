@@ -7,26 +7,31 @@ others. Other rules give other verdicts from the same entry; another limit of wh
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any, Final
 
 import polars as pl
 
+from attribute.cache.contents import Seal
 from attribute.engines.packing import UNREADABLE, pack, unpack
 from attribute.engines.partial import QUIET, Tally
 from attribute.frames import COUNTS, LATENCY, RECORDS
 from attribute.rollup import Rollup, merge
 from attribute.slots import EPOCH
 
-__all__ = ["GROWS_BELOW", "PLACED", "SAMPLE_REJECTS", "Kept"]
+__all__ = ["ALL_CHUNKS", "GROWS_BELOW", "PLACED", "SAMPLE_REJECTS", "Kept"]
 
 PLACED: Final = pl.Schema({**QUIET, "piece": pl.UInt32()})
 """Quiet records with the number of the piece (chunk or split) they lie in."""
 
 SAMPLE_REJECTS: Final = 20
 """So many rejected lines are shown as examples."""
+
+ALL_CHUNKS: Final = -1
+"""In a place, in the stead of a chunk's number: all of the range."""
 
 GROWS_BELOW: Final = 64 * 2**20
 """A range of fewer bytes is kept anew together with what follows it, so that entries do not become many."""
@@ -50,7 +55,9 @@ class Kept:
         ending_functions: the same.
         loud: the same (`RECORDS`).
         quiet: `PLACED`, by numbers into *places*.
-        places: first byte, end and number of each chunk, as a reader of that range counts them.
+        places: first byte, end and number of each chunk, as a reader of that range counts them: a range of a plain
+            file, or of the text of a compressed one.
+        pieces: seals of the range's text, in order and without a gap; none where copies are not to be recognised.
         rejects: line in the range, reason and detail of the first rejected lines.
     """
 
@@ -64,6 +71,7 @@ class Kept:
     loud: pl.DataFrame
     quiet: pl.DataFrame
     places: tuple[tuple[int, int | None, int], ...]
+    pieces: tuple[Seal, ...]
     rejects: tuple[tuple[int, str, str | None], ...]
 
     def followed_by(self, other: Kept) -> Kept:
@@ -81,8 +89,21 @@ class Kept:
             loud=pl.concat([self.loud, other.loud]),
             quiet=pl.concat([self.quiet, other.quiet.with_columns(piece)]),
             places=(*self.places, *other.places),
+            pieces=(*self.pieces, *other.pieces) if self.pieces and other.pieces else (),
             rejects=(*self.rejects, *behind)[:SAMPLE_REJECTS],
         )
+
+    def in_text(self, start: int) -> Kept:
+        """Return it for a compressed file, in whose text it begins at *start*: no chunk has its number there."""
+        ends = itertools.accumulate((length for length, _ in self.pieces), initial=start)
+        return replace(
+            self, places=tuple((first, end, ALL_CHUNKS) for first, end in itertools.pairwise(ends)), pieces=()
+        )
+
+    @property
+    def text_bytes(self) -> int:
+        """How many bytes of text were sealed."""
+        return sum(length for length, _ in self.pieces)
 
     def packed(self) -> bytes:
         """Return all of it as bytes."""
@@ -96,6 +117,7 @@ class Kept:
             "tally": tally,
             "ending_functions": sorted(self.ending_functions),
             "places": self.places,
+            "pieces": self.pieces,
             "rejects": self.rejects,
         }
         frames = (
@@ -119,6 +141,7 @@ class Kept:
                 loud=frames[4],
                 quiet=frames[5],
                 places=tuple((start, end, number) for start, end, number in document["places"]),
+                pieces=tuple((length, digest) for length, digest in document["pieces"]),
                 rejects=tuple((line, reason, detail) for line, reason, detail in document["rejects"]),
             )
         except UNREADABLE:

@@ -7,16 +7,17 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
+from attribute.cache.contents import Text, seal
 from attribute.engines.analysis import Analysis, AnalysisOptions, FileNote, InputAccount, Progress, RejectedAt
 from attribute.engines.head_start import HeadStart, Scannable
 from attribute.engines.keeper import Keeper
-from attribute.engines.kept import GROWS_BELOW, PLACED, SAMPLE_REJECTS, Kept
+from attribute.engines.kept import ALL_CHUNKS, GROWS_BELOW, PLACED, SAMPLE_REJECTS, Kept
 from attribute.engines.partial import Partial, Tally, digest, total
 from attribute.engines.settle import Settled, matches, of_matching_functions, settle
 from attribute.engines.settled import Shelf
@@ -130,12 +131,16 @@ class _Range:
         lines_before: how many lines of the file come before.
         lines_of_others: how many lines were taken that are not of this file.
         parts: what its chunks come to, where that is kept.
+        through: what the text goes through before it is cut into lines.
+        is_sealed: whether to seal the text, so that a copy is recognised.
     """
 
     start: int
     end: int | None
     lines_before: int
     parts: list[tuple[int, Partial]] | None
+    through: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
+    is_sealed: bool = False
     lines_of_others: int = 0
     rejects: list[tuple[int, str, str | None]] = field(default_factory=list)
 
@@ -194,23 +199,30 @@ class Gathering:
     def _read_kept(self, pool: ThreadPoolExecutor, index: int, keeper: Keeper) -> SourceOutcome:
         """Take what was kept of a source, read and keep the rest of its whole lines, and read what is behind them."""
         start = lines = 0
+        first: Kept | None = None
         last: Kept | None = None
         outcomes: list[SourceOutcome] = []
         for last in keeper.kept():
             self._take_kept(index, last, lines)
             start, lines = last.end, lines + last.tally.lines
+            first = first or last
         if start:
             outcomes.append(SourceOutcome(bytes_read=start, text_bytes=start, lines=0))
+        elif not keeper.is_plain and keeper.is_like_others:
+            return self._read_recognised(pool, index, keeper)
         for begin, end in keeper.ranges(start):
             before = self.tally.lines
-            area = _Range(start=begin, end=end, lines_before=lines, parts=[])
+            area = _Range(start=begin, end=end, lines_before=lines, parts=[], is_sealed=keeper.is_plain)
             outcomes.append(self._read_range(pool, index, area))
             lines += self.tally.lines - before
             new = _kept_of(area, keeper) if outcomes[-1].problem is None else None
             if new is not None:
                 grows = last is not None and last.end == new.start and last.end - last.start < GROWS_BELOW
                 last = last.followed_by(new) if grows and last is not None else new
+                first = last if last.start == 0 else first
                 keeper.keep(last)
+        if first is not None and first.pieces:
+            keeper.list_as(first.pieces[0])
         whole = not any(outcome.problem for outcome in outcomes)
         if keeper.is_plain and whole:
             area = _Range(start=keeper.end, end=None, lines_before=lines, parts=None)
@@ -225,12 +237,45 @@ class Gathering:
             detail=next((outcome.detail for outcome in outcomes if outcome.problem is not None), None),
         )
 
+    def _read_recognised(self, pool: ThreadPoolExecutor, index: int, keeper: Keeper) -> SourceOutcome:
+        """Expand a compressed source, take what was kept of its text, decode the rest, and keep all of it."""
+        taken: list[Kept] = []
+        area = _Range(start=0, end=None, lines_before=0, parts=[])
+        is_read = False
+
+        def take(found: Kept) -> None:
+            taken.append(found.in_text(area.start))
+            self._take_kept(index, taken[-1], area.lines_before)
+            area.start, area.lines_before = area.start + found.text_bytes, area.lines_before + found.tally.lines
+
+        def through(blocks: Iterator[bytes]) -> Iterator[bytes]:
+            nonlocal is_read
+            text = Text(blocks)
+            if keeper.recognise(text, take):
+                is_read = True
+                yield from text.rest()
+
+        area.through = through
+        outcome = self._read_range(pool, index, area)
+        if not is_read:  # some more was passed over, which turned out to be another text, or to be damaged
+            area = _Range(start=area.start, end=None, lines_before=area.lines_before, parts=[])
+            outcome = self._read_range(pool, index, area)
+        new = _kept_of(area, keeper) if outcome.problem is None else None
+        parts = taken if new is None else [*taken, new]
+        ending = keeper.ending(0, keeper.end)
+        if outcome.problem is None and parts and ending is not None:
+            kept = functools.reduce(Kept.followed_by, parts)
+            keeper.keep(replace(kept, start=0, end=keeper.end, ending=ending, pieces=()))
+        self.known.append(keeper.known(keeper.end) if outcome.problem is None else None)
+        return outcome
+
     def _read_range(self, pool: ThreadPoolExecutor, index: int, area: _Range) -> SourceOutcome:
         total_bytes = sum(source.size_bytes or 0 for source in self.sources)
         before = sum(outcome.bytes_read for outcome in self.outcomes) + area.start
         reader, chunks = self._chunks(index, area)
         area.lines_of_others = self.tally.lines - area.lines_before
-        for chunk, decoded, partial in _side_by_side(pool, self.options.threads, chunks, self._digest):
+        digest_one = functools.partial(self._digest, is_sealed=area.is_sealed)
+        for chunk, decoded, partial in _side_by_side(pool, self.options.threads, chunks, digest_one):
             self._take(index, area, chunk, decoded, partial)
             if self.options.on_progress is not None:
                 done = before + reader.bytes_read
@@ -240,14 +285,21 @@ class Gathering:
     def _chunks(self, index: int, area: _Range) -> tuple[ChunkReader, Iterable[Scannable]]:
         """Return what reads a range, and its chunks, those that were scanned ahead first."""
         ahead, self.ahead = self.ahead, None
-        if ahead is not None and index == 0 and ahead.area == (area.start, area.end):
+        is_wanted = index == 0 and area.through is None
+        if ahead is not None and is_wanted and ahead.area == (area.start, area.end):
             return ahead.reader, ahead.chunks()
         if ahead is not None:
             ahead.give_up()
-        reader = self._reader(self.sources[index], area.start, area.end)
+        reader = self._reader(self.sources[index], area.start, area.end, area.through)
         return reader, ((chunk, None) for chunk in reader)
 
-    def _reader(self, source: Source, start: int, end: int | None) -> ChunkReader:
+    def _reader(
+        self,
+        source: Source,
+        start: int,
+        end: int | None,
+        through: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
+    ) -> ChunkReader:
         # lines are counted once they are decoded, which costs nothing
         options = self.options
         return ChunkReader(
@@ -257,24 +309,26 @@ class Gathering:
             start=start,
             end=end,
             first_line=0,
+            in_text=True,
+            through=through,
         )
 
-    def _digest(self, scannable: Scannable) -> tuple[Decoded, Partial]:
+    def _digest(self, scannable: Scannable, *, is_sealed: bool = False) -> tuple[Decoded, Partial]:
         options = self.options
         chunk, found = scannable
         scan = SCAN if found is None else functools.partial(_scanned_ahead, found)
         decoded = decode_chunk(chunk, strict=options.strict, calm=self.calm, scan=scan)
-        return decoded, digest(
-            decoded, compiled=self.compiled, window=options.window, latency_slot=options.latency_slot
-        )
+        partial = digest(decoded, compiled=self.compiled, window=options.window, latency_slot=options.latency_slot)
+        return decoded, replace(partial, piece=seal(chunk.data)) if is_sealed else partial
 
     def _take(self, index: int, area: _Range, chunk: Chunk, decoded: Decoded, partial: Partial) -> None:
         piece = len(self.places)
-        self.places.append((index, area.start, area.end, chunk.number))
+        number = chunk.number if area.through is None else ALL_CHUNKS  # a plain reader may cut what is left otherwise
+        self.places.append((index, area.start, area.end, number))
         line = self.tally.lines - area.lines_of_others
         self._hear_rejects(self.sources[index].name, decoded, line)
         if area.parts is not None:
-            area.parts.append((chunk.number, partial))
+            area.parts.append((number, partial))
             room = SAMPLE_REJECTS - len(area.rejects)
             area.rejects += [
                 (line - area.lines_before + reject.line, str(reject.reason), reject.detail)
@@ -316,9 +370,17 @@ class Gathering:
     def fetch(self, pieces: Sequence[int]) -> Iterator[pl.DataFrame]:
         """Yield the records of *pieces* again."""
         wanted: dict[tuple[int, int, int | None], set[int]] = {}
+        stretches: dict[int, tuple[int, int | None]] = {}
         for piece in pieces:
             index, start, end, number = self.places[piece]
-            wanted.setdefault((index, start, end), set()).add(number)
+            if number == ALL_CHUNKS:  # of all of these in one text, one stretch: it is expanded once
+                first, last = stretches.get(index, (start, end))
+                stretches[index] = (min(first, start), None if last is None or end is None else max(last, end))
+            else:
+                wanted.setdefault((index, start, end), set()).add(number)
+        for index, (first, last) in stretches.items():
+            for chunk in self._reader(self.sources[index], first, last):
+                yield decode_chunk(chunk, strict=self.options.strict).records
         for (index, start, end), numbers in sorted(wanted.items(), key=lambda item: item[0][:2]):
             for chunk in self._reader(self.sources[index], start, end):
                 if chunk.number in numbers:
@@ -385,11 +447,14 @@ def _kept_of(area: _Range, keeper: Keeper) -> Kept | None:
     """Return what a range came to, to be kept."""
     parts = [partial for _, partial in area.parts or []]
     end = keeper.end if area.end is None else area.end
-    ending = keeper.ending(area.start, end)
+    start = area.start if keeper.is_plain else 0
+    ending = keeper.ending(start, end)
     if not parts or ending is None:
         return None
+    pieces = tuple(partial.piece for partial in parts if partial.piece is not None)
+    is_sealed = all(length for length, _ in pieces)  # of a line that is too long there is no text to seal
     return Kept(
-        start=area.start,
+        start=start,
         end=end,
         ending=ending,
         tally=total(partial.tally for partial in parts),
@@ -401,6 +466,7 @@ def _kept_of(area: _Range, keeper: Keeper) -> Kept | None:
             [partial.quiet.with_columns(pl.lit(piece, pl.UInt32).alias("piece")) for piece, partial in enumerate(parts)]
         ),
         places=tuple((area.start, area.end, number) for number, _ in area.parts or []),
+        pieces=pieces if is_sealed else (),
         rejects=tuple(area.rejects),
     )
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from attribute.cache.contents import Seal
 from attribute.coded import Batch, Coded
 from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
@@ -95,6 +96,7 @@ class Partial:
         ending_functions: functions that wrote an ending record.
         loud: the failing or slow records, whole (`RECORDS`).
         quiet: hashes of the others (`QUIET`).
+        piece: the chunk's text, sealed, where that is wanted.
     """
 
     tally: Tally
@@ -103,6 +105,7 @@ class Partial:
     ending_functions: frozenset[str]
     loud: pl.DataFrame
     quiet: pl.DataFrame
+    piece: Seal | None = None
 
 
 def hash_of(request_id: pl.Expr) -> pl.Expr:

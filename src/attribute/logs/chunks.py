@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,9 @@ __all__ = [
     "Limits",
     "Problem",
     "SourceOutcome",
+    "first_text",
     "is_plain",
+    "plain_blocks",
     "read_through",
     "whole_lines",
 ]
@@ -68,6 +70,9 @@ class ChunkReader:
             lies in it. Ranges that partition a file give each line once.
         end: see *start*; None is the file's end.
         first_line: number of the first line; 0 saves the counting of lines, half a second a gigabyte.
+        in_text: whether *start* and *end* are offsets in the text of a compressed source, at which lines start: its
+            text is expanded from its first byte on all the same. Of a plain file the two are one.
+        through: what the text of a compressed source goes through before it is cut into lines, all of it or a rest.
     """
 
     def __init__(
@@ -80,6 +85,8 @@ class ChunkReader:
         start: int = 0,
         end: int | None = None,
         first_line: int = 1,
+        in_text: bool = False,
+        through: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
     ) -> None:
         if chunk_bytes < 1 or start < 0 or first_line < 0:
             raise ValueError(
@@ -91,6 +98,8 @@ class ChunkReader:
         self._fingerprint = fingerprint
         self._range = (start, end)
         self._first_line = first_line
+        self._in_text = in_text
+        self._through = through
         self._meter: Meter | None = None
         self._text_bytes = 0
         self._fault: Fault | None = None
@@ -157,11 +166,13 @@ class ChunkReader:
             raise Fault(Problem.UNSUPPORTED, name)
         compression = sniff(head)
         start, end = self._range
-        if (start, end) != (0, None) and (compression is not None or isinstance(raw, StandardInput)):
+        has_range = compression is None or self._in_text
+        if (start, end) != (0, None) and (not has_range or isinstance(raw, StandardInput)):
             raise ValueError("a range can be read of a plain file only")
         if compression is not None:
             self._meter = Meter(raw, fingerprint=self._fingerprint)
-            return expand(self._meter, compression, self._limits)
+            text = expand(self._meter, compression, self._limits)
+            return _span(text if self._through is None else self._through(text), start, end)
         if isinstance(raw, StandardInput):
             self._meter = Meter(raw, fingerprint=self._fingerprint)
             return _stream_blocks(self._meter, self._chunk_bytes)
@@ -213,6 +224,41 @@ def is_plain(source: Source) -> bool:
     return sniff(head) is None and unsupported(head) is None
 
 
+def first_text(path: str, count: int) -> bytes:
+    """Return the first *count* bytes of the text of a file, fewer where it has fewer or where they cannot be had."""
+    text = b""
+    try:
+        raw = PlainFile.open(path)
+        try:
+            compression = sniff(raw.read_at(0, SNIFF_BYTES))
+            if compression is None:
+                return raw.read_at(0, count)
+            for block in expand(raw, compression, Limits()):
+                text += block[: count - len(text)]
+                if len(text) == count:
+                    break
+        finally:
+            raw.close()
+    except Fault:
+        return text
+    return text
+
+
+def plain_blocks(path: str) -> Iterator[bytes]:
+    """Yield the bytes of a file in blocks, as far as they can be had."""
+    try:
+        raw = PlainFile.open(path)
+        try:
+            at = 0
+            while block := raw.read_at(at, _SCAN_BYTES):
+                at += len(block)
+                yield block
+        finally:
+            raw.close()
+    except Fault:
+        return
+
+
 def read_through(source: Source) -> SourceOutcome:
     """Read all of a file as it lies there, for its hash; of its lines nothing is said."""
     problem: Fault | None = None
@@ -251,6 +297,18 @@ def _stream_blocks(meter: Meter, chunk_bytes: int) -> Iterator[bytes]:
     while block := meter.read_at(at, min(chunk_bytes, _SCAN_BYTES)):
         at += len(block)
         yield block
+
+
+def _span(blocks: Iterator[bytes], start: int, end: int | None) -> Iterator[bytes]:
+    """Yield what lies from *start* on and before *end*; where there is no end, all blocks are asked for."""
+    at = 0
+    for block in blocks:
+        after = at + len(block)
+        if after > start:
+            yield block[max(0, start - at) : None if end is None else end - at]
+        if end is not None and after >= end:
+            return
+        at = after
 
 
 def _line_start(raw: PlainFile | RemoteFile, offset: int) -> int:
