@@ -20,7 +20,10 @@ from attribute.engines.cluster import ClusterError
 from attribute.engines.remote import Kernel, work
 from attribute.engines.splits import plan
 from attribute.engines.wire import WireError, unpack
+from attribute.logs.cutting import Chunk
+from attribute.logs.lines import Decoded, decode_chunk
 from attribute.logs.raw import Problem
+from attribute.logs.scanning import SCAN
 from attribute.logs.sources import discover
 from tests.cluster.logs import EPOCH, lines, write
 from tests.cluster.parity import FIXTURES, assert_parity, assert_same, options
@@ -110,6 +113,23 @@ def test_splits_generated_logs_equal_local(tmp_path: Path, seed: int) -> None:
     assert_parity(Shuffled(seed), tmp_path)
     assert_parity(Shuffled(seed), tmp_path, window=window, functions=("pay-*", "caf*"), fingerprint=True)
     assert_parity(Shuffled(seed), tmp_path, strict=True, exclude=("deep",))
+
+
+def test_calm_records_counted_by_the_scanner_equal_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker leaves calm records to the scanner as the local engine does, in a window, per function, when strict."""
+    counted: list[bool] = []
+
+    def watched(chunk: Chunk, **how: Any) -> Decoded:  # noqa: ANN401 - handed on as it is
+        decoded = decode_chunk(chunk, **how)
+        counted.append(decoded.calm is not None and decoded.calm.ids.height > 0)
+        return decoded
+
+    monkeypatch.setattr(kernel, "decode_chunk", watched)
+    (tmp_path / "a.log").write_text("\n".join(lines(7, 3000)))
+    window = Window(since_at=EPOCH + timedelta(minutes=7), until_at=EPOCH + timedelta(minutes=90))
+    for changes in ({}, {"window": window}, {"strict": True}, {"latency_slot": timedelta(days=1)}):
+        assert_parity(Shuffled(), tmp_path, split_bytes=300_000, **changes)
+    assert any(counted) == (SCAN is not None)
 
 
 def test_split_bytes_are_cut_only_where_a_file_is_plain_and_big(tmp_path: Path) -> None:

@@ -131,18 +131,20 @@ class AnalysisOptions:
 
     def calm_terms(self) -> CalmTerms:
         """Return how calm records may be counted before any rule is asked."""
-        limits = (self.thresholds.default, *self.thresholds.by_function.values())
-        terms = CalmTerms(
-            below_ms=min(each.slow_ms for each in limits),
-            untimed_too=self.window.is_open,
-            latency_slot=self.latency_slot,
-        )
-        since, until = (
-            None if at is None else (at - EPOCH) // timedelta(microseconds=1)
-            for at in (self.window.since_at, self.window.until_at)
-        )
-        since_us, until_us = (terms.since_us if since is None else since, terms.until_us if until is None else until)
-        return replace(terms, since_us=since_us, until_us=until_us)
+        return calm_terms(thresholds=self.thresholds, window=self.window, latency_slot=self.latency_slot)
+
+
+def calm_terms(*, thresholds: Thresholds, window: Window, latency_slot: timedelta) -> CalmTerms:
+    """Return how calm records may be counted before any rule is asked, on whatever machine."""
+    limits = (thresholds.default, *thresholds.by_function.values())
+    terms = CalmTerms(
+        below_ms=min(each.slow_ms for each in limits), untimed_too=window.is_open, latency_slot=latency_slot
+    )
+    since, until = (
+        None if at is None else (at - EPOCH) // timedelta(microseconds=1) for at in (window.since_at, window.until_at)
+    )
+    since_us, until_us = (terms.since_us if since is None else since, terms.until_us if until is None else until)
+    return replace(terms, since_us=since_us, until_us=until_us)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,19 +8,16 @@ others. Other rules give other verdicts from the same entry; another limit of wh
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from dataclasses import dataclass, fields, replace
-from datetime import timedelta
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 import polars as pl
 
 from attribute.cache.contents import Seal
-from attribute.engines.packing import UNREADABLE, pack, unpack
+from attribute.engines.packing import UNREADABLE, pack, tally_document, tally_from, unpack
 from attribute.engines.partial import QUIET, Tally
 from attribute.frames import COUNTS, LATENCY, RECORDS
 from attribute.rollup import Rollup, merge
-from attribute.slots import EPOCH
 
 __all__ = ["ALL_CHUNKS", "GROWS_BELOW", "PLACED", "SAMPLE_REJECTS", "Kept"]
 
@@ -36,7 +33,6 @@ ALL_CHUNKS: Final = -1
 GROWS_BELOW: Final = 64 * 2**20
 """A range of fewer bytes is kept anew together with what follows it, so that entries do not become many."""
 
-_INSTANTS: Final = ("first_at", "last_at")
 _FRAMES: Final = (COUNTS, LATENCY, COUNTS, LATENCY, RECORDS, PLACED)
 
 
@@ -107,14 +103,11 @@ class Kept:
 
     def packed(self) -> bytes:
         """Return all of it as bytes."""
-        tally = {each.name: getattr(self.tally, each.name) for each in fields(Tally)}
-        for name in _INSTANTS:
-            tally[name] = None if tally[name] is None else (tally[name] - EPOCH) // timedelta(microseconds=1)
         head = {
             "start": self.start,
             "end": self.end,
             "ending": self.ending,
-            "tally": tally,
+            "tally": tally_document(self.tally),
             "ending_functions": sorted(self.ending_functions),
             "places": self.places,
             "pieces": self.pieces,
@@ -131,27 +124,18 @@ class Kept:
         try:
             document, frames = unpack(data, _FRAMES)
             return cls(
-                start=document["start"],
-                end=document["end"],
-                ending=document["ending"],
-                tally=_tally(document["tally"]),
+                start=int(document["start"]),
+                end=int(document["end"]),
+                ending=str(document["ending"]),
+                tally=tally_from(document["tally"]),
                 ended=Rollup(frames[0], frames[1]),
                 unended=Rollup(frames[2], frames[3]),
                 ending_functions=frozenset(document["ending_functions"]),
                 loud=frames[4],
                 quiet=frames[5],
                 places=tuple((start, end, number) for start, end, number in document["places"]),
-                pieces=tuple((length, digest) for length, digest in document["pieces"]),
+                pieces=tuple((int(length), str(digest)) for length, digest in document["pieces"]),
                 rejects=tuple((line, reason, detail) for line, reason, detail in document["rejects"]),
             )
         except UNREADABLE:
             return None
-
-
-def _tally(document: dict[str, Any]) -> Tally:
-    values: dict[str, Any] = {
-        name: Counter(value) if isinstance(value, dict) else value for name, value in document.items()
-    }
-    for name in _INSTANTS:
-        values[name] = None if document[name] is None else EPOCH + timedelta(microseconds=document[name])
-    return Tally(**values)

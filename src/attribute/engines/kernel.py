@@ -19,14 +19,14 @@ import orjson
 import polars as pl
 
 from attribute import __version__
-from attribute.engines.analysis import Window
+from attribute.engines.analysis import Window, calm_terms
 from attribute.engines.partial import QUIET, Partial, digest, hash_of, total
 from attribute.engines.splits import Split
 from attribute.engines.wire import REJECTS, Reply, pack
 from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome, read_through
 from attribute.logs.exact import cap_names
-from attribute.logs.lines import Decoded, decode_chunk
+from attribute.logs.lines import decode_chunk
 from attribute.rollup import merge
 from attribute.rules.catalogue import Catalogue
 from attribute.rules.compile import CompiledRules, compile_rules
@@ -180,18 +180,16 @@ class _Kernel:
             self._digest(chunk)
         return _reply(number, partial=self._whole(), rejects=self._told(), outcome=reader.outcome)
 
-    def _decoded(self, chunk: Chunk) -> Decoded:
-        return decode_chunk(chunk, strict=self.common.strict)
-
     def _records(self, reader: ChunkReader, wanted: pl.Expr) -> pl.DataFrame:
         """Return the records of the split that are wanted, in order of line."""
-        return pl.concat([RECORDS.to_frame(), *(self._decoded(chunk).records.filter(wanted) for chunk in reader)])
+        decoded = (decode_chunk(chunk, strict=self.common.strict) for chunk in reader)
+        return pl.concat([RECORDS.to_frame(), *(each.records.filter(wanted) for each in decoded)])
 
     def _digest(self, chunk: Chunk) -> None:
-        decoded = self._decoded(chunk)
-        partial = digest(
-            decoded, compiled=self.compiled, window=self.common.window, latency_slot=self.common.latency_slot
-        )
+        common = self.common
+        calm = calm_terms(thresholds=common.thresholds, window=common.window, latency_slot=common.latency_slot)
+        decoded = decode_chunk(chunk, strict=common.strict, calm=calm)
+        partial = digest(decoded, compiled=self.compiled, window=common.window, latency_slot=common.latency_slot)
         ended, unended = ((merge(rollups),) for rollups in (partial.ended, partial.unended))
         self.partials.append(replace(partial, ended=ended, unended=unended))
         limit = self.common.rejects

@@ -1,65 +1,133 @@
-"""Frames and a head of plain values as bytes, and back: what the cache keeps."""
+"""
+Frames and a head of plain values as bytes, and back: what the cache keeps and what a worker answers.
+
+A mark, then parts with their lengths before them: the head as JSON, and each frame as an Arrow IPC stream, or nothing
+where it has no rows. Whoever reads says which columns each frame must have. Nothing but `PackingError` comes of bytes
+that are something else; that they are the bytes that were written is for others to tell.
+"""
 
 from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any, Final, Literal
 
 import orjson
 import polars as pl
 
-__all__ = ["UNREADABLE", "head_of", "pack", "unpack"]
+from attribute.engines.partial import Tally
+from attribute.slots import EPOCH
 
-UNREADABLE: Final = (ValueError, KeyError, TypeError, OSError, struct.error, pl.exceptions.PolarsError)
-"""What reading bytes of another form may raise."""
+__all__ = ["UNREADABLE", "PackingError", "head_of", "pack", "tally_document", "tally_from", "unpack"]
 
+
+class PackingError(ValueError):
+    """Bytes that are of another form."""
+
+
+UNREADABLE: Final = (PackingError, ValueError, KeyError, TypeError, OverflowError)
+"""What reading the head of bytes of another form may raise."""
+
+_MARK: Final = b"M1R1"
 _LENGTH: Final = struct.Struct("<Q")
+_MICROSECOND: Final = timedelta(microseconds=1)
+_INSTANTS: Final = ("first_at", "last_at")
+_COUNTED: Final = ("rejected_by_reason", "unknown_fields")
 
 
-def pack(head: Mapping[str, object], frames: Sequence[pl.DataFrame]) -> bytes:
-    """Return all of it as bytes."""
-    parts = [orjson.dumps(head), *map(_bytes_of, frames)]
-    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+def pack(head: Mapping[str, object], frames: Sequence[pl.DataFrame], *, small: bool = False) -> bytes:
+    """Return all of it as bytes; *small*: as few of them as may be, for a network, else what is read soonest."""
+    parts = [orjson.dumps(head), *(_bytes_of(frame, small=small) for frame in frames)]
+    return _MARK + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
 
 
 def head_of(start: memoryview) -> dict[str, Any] | None:
     """Return the head, given the first bytes of what was packed; None where it is longer, or none."""
+    at = len(_MARK) + _LENGTH.size
+    if len(start) < at or bytes(start[: len(_MARK)]) != _MARK:
+        return None
+    (size,) = _LENGTH.unpack_from(start, len(_MARK))
     try:
-        (size,) = _LENGTH.unpack_from(start)
-        document = orjson.loads(start[_LENGTH.size :][:size])
-    except UNREADABLE:
+        document = orjson.loads(start[at:][:size])
+    except ValueError:
         return None
     return document if isinstance(document, dict) else None
 
 
-def unpack(data: memoryview, schemas: Sequence[pl.Schema]) -> tuple[dict[str, Any], list[pl.DataFrame]]:
-    """Return head and frames; raises one of `UNREADABLE` where *data* does not hold them, of these schemas."""
-    head, *parts = _parts(data)
-    document = orjson.loads(head)
+def unpack(
+    data: memoryview | bytes, schemas: Sequence[pl.Schema], *, what: str = "an entry"
+) -> tuple[dict[str, Any], list[pl.DataFrame]]:
+    """
+    Return head and frames.
+
+    Args:
+        data: what was packed.
+        schemas: the columns of each frame.
+        what: what to call it in a message.
+
+    Raises:
+        PackingError: *data* does not hold them, of these schemas, and nothing else.
+    """
+    head, *parts = _parts(memoryview(data), count=1 + len(schemas), what=what)
+    try:
+        document = orjson.loads(head)
+    except ValueError as error:
+        raise PackingError(f"the head of {what} does not read: {error}") from error
+    if not isinstance(document, dict):
+        raise PackingError(f"the head of {what} is no object")
     return document, [_frame_of(part, schema) for part, schema in zip(parts, schemas, strict=True)]
 
 
-def _bytes_of(frame: pl.DataFrame) -> bytes:
-    # Names come again and again: squeezed they are written and read sooner. Hashes are not squeezed at all.
-    squeezed = pl.String in frame.schema.values()
+def tally_document(tally: Tally) -> dict[str, Any]:
+    """Return *tally* in plain values."""
+    document = {each.name: getattr(tally, each.name) for each in fields(tally)}
+    for name in _INSTANTS:
+        document[name] = None if document[name] is None else (document[name] - EPOCH) // _MICROSECOND
+    return document
+
+
+def tally_from(document: Mapping[str, Any]) -> Tally:
+    """Return the tally of plain values; raises one of `UNREADABLE` where they are others."""
+    instants = {name: None if (at := document[name]) is None else EPOCH + at * _MICROSECOND for name in _INSTANTS}
+    return Tally(**{**document, **instants, **{name: Counter(document[name]) for name in _COUNTED}})
+
+
+def _bytes_of(frame: pl.DataFrame, *, small: bool) -> bytes:
+    if frame.is_empty():
+        return b""
+    # Names come again and again: squeezed they are written and read sooner. Hashes are not squeezed for that.
+    squeezed: Literal["lz4", "uncompressed"] = "lz4" if pl.String in frame.schema.values() else "uncompressed"
     sink = io.BytesIO()
-    frame.write_ipc_stream(sink, compression="lz4" if squeezed else "uncompressed")
+    frame.write_ipc_stream(sink, compression="zstd" if small else squeezed)
     return sink.getvalue()
 
 
 def _frame_of(data: memoryview, schema: pl.Schema) -> pl.DataFrame:
-    frame = pl.read_ipc_stream(bytes(data))
+    if not data:
+        return schema.to_frame()
+    try:
+        frame = pl.read_ipc_stream(bytes(data))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PackingError(f"a frame is no Arrow IPC stream: {error}") from error
     if frame.schema != schema:
-        raise ValueError("a frame of other columns")
+        raise PackingError(f"a frame has the columns {frame.schema}, expected {schema}")
     return frame
 
 
-def _parts(data: memoryview) -> Iterator[memoryview]:
-    at = 0
-    while at < len(data):
-        (size,) = _LENGTH.unpack_from(data, at)
-        at += _LENGTH.size
-        yield data[at : at + size]
-        at += size
+def _parts(data: memoryview, *, count: int, what: str) -> list[memoryview]:
+    if bytes(data[: len(_MARK)]) != _MARK:
+        raise PackingError(f"not {what}")
+    parts: list[memoryview] = []
+    at = len(_MARK)
+    while at < len(data) and len(parts) < count:
+        start = at + _LENGTH.size
+        size = _LENGTH.unpack_from(data, at)[0] if start <= len(data) else 0
+        at = start + size
+        parts.append(data[start:at])
+    if at != len(data) or len(parts) != count:
+        raise PackingError(f"{what} is cut off")
+    return parts
