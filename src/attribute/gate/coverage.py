@@ -1,11 +1,16 @@
-"""Do healthy requests still say what their upstream answered? If not, the next outage will be UNKNOWN."""
+"""
+Do requests still say what their upstream answered? If not, the next outage will be UNKNOWN.
+
+Healthy requests are what this is about. UNKNOWN ones (refused ones left out) are counted with those that lack evidence,
+so that a healthy request that fails for want of evidence does not make the loss look smaller.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from attribute.gate.cells import Sample
+from attribute.gate.cells import SLOT_MINUTES, Sample, capped
 from attribute.gate.settings import GateSettings
 from attribute.gate.tail import critical_count, tail
 from attribute.gate.usual_coverage import Coverage
@@ -21,8 +26,10 @@ class CoverageTest:
     Attributes:
         function: whose.
         hours: the window, ending now.
-        blind: healthy requests without an upstream status.
-        healthy: all healthy requests.
+        blind: requests without evidence, healthy or UNKNOWN, with bursts cut.
+        healthy: the same and the healthy requests with evidence.
+        unknown: how many UNKNOWN requests there are, bursts not cut.
+        of_healthy: whether healthy requests alone are over the allowed share, bursts not cut.
         expected_share: the usual share of blind ones.
         allowed_share: the share that is still allowed.
         p_value: probability of as many, were the allowed share the true one.
@@ -34,6 +41,8 @@ class CoverageTest:
     hours: int
     blind: int
     healthy: int
+    unknown: int
+    of_healthy: bool
     expected_share: float
     allowed_share: float
     p_value: float
@@ -94,29 +103,53 @@ def _limit(norm: Coverage, settings: GateSettings) -> float:
 
 
 def _test(sample: Sample, norm: Coverage, hours: int, settings: GateSettings) -> CoverageTest:
-    blind, healthy = sample.blind[hours], sample.healthy(hours)
     allowed = _limit(norm, settings)
     rho = norm.without.rho_at(allowed, hours)
-    over = blind > allowed * healthy
-    p_value = tail(blind, healthy, allowed, rho) if over else 1.0
-    quarter = hours // 4
-    still_there = not quarter or sample.blind[quarter] > allowed * sample.healthy(quarter)
-    enough = blind >= settings.min_missing and healthy >= settings.min_healthy
-    fails = enough and still_there and p_value < settings.coverage_alpha
+    raw, blind, evident = _unseen(sample, norm, hours)
+    whole = blind + evident
+    p_value = tail(blind, whole, allowed, rho) if blind > allowed * whole else 1.0
+    # The floor is on what came, not on what is left of bursts: a request must not fall below it by turning UNKNOWN.
+    enough = blind >= settings.min_missing and raw + evident >= settings.min_healthy
+    fails = enough and p_value < settings.coverage_alpha and _still_there(sample, norm, hours, allowed)
     needed: int | None = None
-    if healthy >= settings.min_healthy:
-        if tail(healthy, healthy, allowed, rho) < settings.coverage_alpha:
-            needed = healthy
+    if whole >= settings.min_healthy:
+        if tail(whole, whole, allowed, rho) < settings.coverage_alpha:
+            needed = whole
         if fails:
-            needed = critical_count(healthy, allowed, rho, settings.coverage_alpha)
+            needed = critical_count(whole, allowed, rho, settings.coverage_alpha)
+    healthy_blind = sample.blind[hours]
     return CoverageTest(
         function=sample.function,
         hours=hours,
         blind=blind,
-        healthy=healthy,
+        healthy=whole,
+        unknown=raw - healthy_blind,
+        of_healthy=healthy_blind >= settings.min_missing and healthy_blind > allowed * sample.healthy(hours),
         expected_share=norm.without.share,
         allowed_share=allowed,
         p_value=p_value,
         needed=None if needed is None else max(needed, settings.min_missing),
         fails=fails,
     )
+
+
+def _still_there(sample: Sample, norm: Coverage, hours: int, allowed: float) -> bool:
+    quarter = hours // 4
+    if not quarter:
+        return True
+    _, blind, evident = _unseen(sample, norm, quarter)
+    return blind > allowed * (blind + evident)
+
+
+def _unseen(sample: Sample, norm: Coverage, hours: int) -> tuple[int, int, int]:
+    """
+    Return the requests of the last *hours* without evidence, the same with bursts cut, and those with evidence.
+
+    A burst is cut because it comes on top of other traffic. So it is not cut as far as requests with evidence are
+    missing: where all of a function's usual traffic came at once and without evidence, that is no burst.
+    """
+    slots = sample.unseen()
+    raw = sum(requests for slot, requests in slots.items() if slot * SLOT_MINUTES < hours * 60)
+    evident = sample.evident[hours]
+    gone = max(norm.evident[hours] - evident, 0)
+    return raw, max(sum(capped(slots, hours=hours).values()), min(raw, gone)), evident

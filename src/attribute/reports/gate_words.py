@@ -184,12 +184,18 @@ def _coverage_sentence(test: CoverageTest) -> Phrase:
         f"{window(test.hours)}, ",
         *whose(test.function),
         (
-            f": {count(test.blind)} of {count(test.healthy)} healthy requests have no `upstream_status` "
+            f": {count(test.blind)} of {count(test.healthy)} {_unseen(test)} "
             f"({percent(test.blind / test.healthy)}), usual {percent(test.expected_share)}, allowed "
             f"{percent(test.allowed_share)}; {_or_more(test.needed, 'were enough to fail')}; p {test.p_value:.1e}. "
             "The next failure there will be UNKNOWN"
         ),
     )
+
+
+def _unseen(test: CoverageTest) -> str:
+    if not test.unknown:
+        return "healthy requests have no `upstream_status`"
+    return f"healthy and UNKNOWN requests have no `upstream_status` or are UNKNOWN, as {count(test.unknown)} are,"
 
 
 def _report_sentence(report: CoverageReport, *, judged: bool) -> Phrase:
