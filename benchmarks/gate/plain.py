@@ -102,7 +102,7 @@ class Plain:
             masked = [np.where(good[:, None], one, 0).reshape(DAYS * SLOTS_A_DAY, -1) for one in (unknown, whole)]
             blocks = [one[len(one) % hours :].reshape(-1, hours, one.shape[1]).sum(axis=1) for one in masked]
             daily = [np.where(good, one, 0) for one in (days[0], per_day)]
-            together = _rho_together(*blocks, share)
+            together = _rho_together(blocks[0], blocks[1], share)
             own.append(share)
             rho.append(
                 np.maximum([_rho(blocks[0][:, f], blocks[1][:, f], share[f]) for f in range(len(share))], together)
@@ -110,7 +110,9 @@ class Plain:
             rho_all.append(together)
             daily_rho = np.array([_rho(daily[0][:, f], daily[1][:, f], share[f]) for f in range(len(share))])
             doubt.append((1 + np.maximum(of / DAYS - 1, 0) * daily_rho) / (of + prior))
-            doubt_all.append((1 + max(of.sum() / DAYS - 1, 0) * _rho_together(*daily, share)) / (of.sum() + prior))
+            doubt_all.append(
+                (1 + max(of.sum() / DAYS - 1, 0) * _rho_together(daily[0], daily[1], share)) / (of.sum() + prior)
+            )
         return Usual(
             (own[0], own[1]),
             (rho[0], rho[1]),
@@ -180,7 +182,7 @@ class Plain:
 def _capped(slots: Counts) -> Counts:
     """Cut the two largest slots of every block (axis 1) to the third largest, but not below 2."""
     third = np.partition(slots, -3, axis=1)[:, -3:].min(axis=1, keepdims=True)
-    return np.minimum(slots, np.maximum(third, 2))
+    return np.asarray(np.minimum(slots, np.maximum(third, 2)))
 
 
 def _capped_window(slots: Counts) -> Counts:

@@ -167,8 +167,8 @@ def _inject(
     elif fault == "partial loss":
         _lose(counts, int(rng.choice(calling)), start, rng.uniform(0.1, 0.6), rng)
     elif fault == "60-min outage":
-        # M1 knows of one upstream unless a record names another: its outage hits all that call it. An outage of a vendor
-        # with an eighth of the traffic would hit under five requests of 500 a day, which no floor of five can find.
+        # M1 knows of one upstream unless a record names another: its outage hits all that call it. One of a vendor with
+        # an eighth of the traffic would hit under five requests of 500 a day, which no floor of five can find.
         for place in calling:
             _turn_unknown(counts[start : start + SLOTS_AN_HOUR, place], rng.uniform(0.9, 1.0), rng)
     else:

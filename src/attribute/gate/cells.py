@@ -101,7 +101,7 @@ class Sample:
         return self.unexplained if kind is Kind.UNEXPLAINED else self.refused
 
     def unseen(self) -> dict[int, int]:
-        """Return by slot the requests that say nothing of their upstream: healthy ones, and UNKNOWN ones not refused."""
+        """Return by slot the requests that lack evidence: healthy ones, and UNKNOWN ones that were not refused."""
         return {
             slot: self.blind_slots.get(slot, 0) + self.unexplained.get(slot, 0)
             for slot in self.blind_slots.keys() | self.unexplained.keys()

@@ -32,7 +32,7 @@ class CoverageTest:
         of_healthy: whether healthy requests alone are over the allowed share, bursts not cut.
         expected_share: the usual share of blind ones.
         allowed_share: the share that is still allowed.
-        p_value: probability of as many, were the allowed share the true one.
+        p_value: probability of as many among these and the known failures, were the allowed share the true one.
         needed: how many blind ones would have been enough; None: not even all.
         fails: the verdict.
     """
@@ -105,25 +105,26 @@ def _limit(norm: Coverage, settings: GateSettings) -> float:
 def _test(sample: Sample, norm: Coverage, hours: int, settings: GateSettings) -> CoverageTest:
     allowed = _limit(norm, settings)
     rho = norm.without.rho_at(allowed, hours)
-    raw, blind, evident = _unseen(sample, norm, hours)
-    whole = blind + evident
-    p_value = tail(blind, whole, allowed, rho) if blind > allowed * whole else 1.0
+    seen = _Seen.of(sample, norm, hours)
+    p_value = tail(seen.blind, seen.requests, allowed, rho) if seen.over(allowed) else 1.0
     # The floor is on what came, not on what is left of bursts: a request must not fall below it by turning UNKNOWN.
-    enough = blind >= settings.min_missing and raw + evident >= settings.min_healthy
-    fails = enough and p_value < settings.coverage_alpha and _still_there(sample, norm, hours, allowed)
+    enough = seen.blind >= settings.min_missing and seen.raw + seen.evident >= settings.min_healthy
+    quarter = hours // 4
+    still_there = not quarter or _Seen.of(sample, norm, quarter).over(allowed)
+    fails = enough and still_there and p_value < settings.coverage_alpha
     needed: int | None = None
-    if whole >= settings.min_healthy:
-        if tail(whole, whole, allowed, rho) < settings.coverage_alpha:
-            needed = whole
+    if seen.whole >= settings.min_healthy:
+        if tail(seen.whole, seen.requests, allowed, rho) < settings.coverage_alpha:
+            needed = seen.whole
         if fails:
-            needed = critical_count(whole, allowed, rho, settings.coverage_alpha)
+            needed = critical_count(seen.requests, allowed, rho, settings.coverage_alpha)
     healthy_blind = sample.blind[hours]
     return CoverageTest(
         function=sample.function,
         hours=hours,
-        blind=blind,
-        healthy=whole,
-        unknown=raw - healthy_blind,
+        blind=seen.blind,
+        healthy=seen.whole,
+        unknown=seen.raw - healthy_blind,
         of_healthy=healthy_blind >= settings.min_missing and healthy_blind > allowed * sample.healthy(hours),
         expected_share=norm.without.share,
         allowed_share=allowed,
@@ -133,23 +134,48 @@ def _test(sample: Sample, norm: Coverage, hours: int, settings: GateSettings) ->
     )
 
 
-def _still_there(sample: Sample, norm: Coverage, hours: int, allowed: float) -> bool:
-    quarter = hours // 4
-    if not quarter:
-        return True
-    _, blind, evident = _unseen(sample, norm, quarter)
-    return blind > allowed * (blind + evident)
-
-
-def _unseen(sample: Sample, norm: Coverage, hours: int) -> tuple[int, int, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
     """
-    Return the requests of the last *hours* without evidence, the same with bursts cut, and those with evidence.
+    What a window holds.
 
-    A burst is cut because it comes on top of other traffic. So it is not cut as far as requests with evidence are
-    missing: where all of a function's usual traffic came at once and without evidence, that is no burst.
+    Attributes:
+        raw: requests without evidence.
+        blind: the same with bursts cut.
+        evident: healthy requests with evidence.
+        known: failures with evidence.
     """
-    slots = sample.unseen()
-    raw = sum(requests for slot, requests in slots.items() if slot * SLOT_MINUTES < hours * 60)
-    evident = sample.evident[hours]
-    gone = max(norm.evident[hours] - evident, 0)
-    return raw, max(sum(capped(slots, hours=hours).values()), min(raw, gone)), evident
+
+    raw: int
+    blind: int
+    evident: int
+    known: int
+
+    @classmethod
+    def of(cls, sample: Sample, norm: Coverage, hours: int) -> _Seen:
+        """
+        Count the last *hours*.
+
+        A burst is cut because it comes on top of other traffic. So it is not cut as far as requests with evidence are
+        missing: where all of a function's usual traffic came at once and without evidence, that is no burst.
+        """
+        slots = sample.unseen()
+        raw = sum(requests for slot, requests in slots.items() if slot * SLOT_MINUTES < hours * 60)
+        evident, known = sample.evident[hours], sample.known[hours]
+        gone = max(norm.evident[hours] - evident - known, 0)
+        blind = max(sum(capped(slots, hours=hours).values()), min(raw, gone))
+        return cls(raw=raw, blind=blind, evident=evident, known=known)
+
+    @property
+    def whole(self) -> int:
+        """Return the requests that a share is told of."""
+        return self.blind + self.evident
+
+    @property
+    def requests(self) -> int:
+        """Return them and the known failures: an outage with all its evidence leaves few others, and loses nothing."""
+        return self.whole + self.known
+
+    def over(self, allowed: float) -> bool:
+        """Return whether more than the *allowed* share lacks evidence."""
+        return self.blind > allowed * self.requests

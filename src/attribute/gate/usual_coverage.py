@@ -90,9 +90,10 @@ def _coverages(
     swings: dict[int, dict[str, float]] = {}
     usual: dict[int, float] = {}
     least: dict[int, dict[str, int]] = {}
+    first_hour = int(hourly.select(pl.col("hour").min()).item() or 0)
     for hours in sorted({*settings.with_quarters(spans), 24}):
         windows = windows_of(hourly, hours, end_hour).join(sums.select("function", "p_healthy"), on="function")
-        least[hours] = _least_evident(windows, (end_hour - hourly["hour"].min()) // hours)  # type: ignore[operator]  # hours are whole numbers, and there are some
+        least[hours] = _least_evident(windows, (end_hour - first_hour) // hours)
         usual[hours] = one_rho(windows, "healthy")
         swings[hours] = dict(rho_of(windows, "healthy", by="function").iter_rows())
     days = max(hourly.select((pl.col("hour") // 24).n_unique()).item(), 1)
