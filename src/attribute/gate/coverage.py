@@ -156,15 +156,15 @@ class _Seen:
         """
         Count the last *hours*.
 
-        A burst is cut because it comes on top of other traffic. So it is not cut as far as requests with evidence are
-        missing: where all of a function's usual traffic came at once and without evidence, that is no burst.
+        A burst is cut because it comes on top of other traffic. So it is not cut as far as healthy requests with
+        evidence are missing: where all of a function's usual traffic came at once and without it, that is no burst.
         """
         slots = sample.unseen()
         raw = sum(requests for slot, requests in slots.items() if slot * SLOT_MINUTES < hours * 60)
-        evident, known = sample.evident[hours], sample.known[hours]
-        gone = max(norm.evident[hours] - evident - known, 0)
+        evident = sample.evident[hours]
+        gone = max(norm.evident[hours] - evident, 0)
         blind = max(sum(capped(slots, hours=hours).values()), min(raw, gone))
-        return cls(raw=raw, blind=blind, evident=evident, known=known)
+        return cls(raw=raw, blind=blind, evident=evident, known=sample.known[hours])
 
     @property
     def whole(self) -> int:
