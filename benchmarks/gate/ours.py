@@ -17,28 +17,32 @@ from benchmarks.gate.world import BLIND, EVIDENT, KNOWN, REFUSED, SLOTS_AN_HOUR,
 class Gate:
     """Judges a world hour by hour; what is usual is worked out once for each midnight."""
 
-    def __init__(self, world: World, settings: GateSettings | None = None) -> None:
+    def __init__(
+        self, world: World, settings: GateSettings | None = None, shared: dict[int, Expectation] | None = None
+    ) -> None:
         self.world = world
         self.settings = settings or GateSettings()
         self.past: Baseline = world.baseline()
         self.totals = np.concatenate([np.zeros((1, *world.counts.shape[1:]), np.int64), world.counts.cumsum(axis=0)])
-        self._spikes: dict[int, Expectation] = {}
+        self._spikes: dict[int, Expectation] = {} if shared is None else shared
         self._coverage: dict[int, dict[str, Coverage]] = {}
 
     def fails(self, hour: int) -> tuple[bool, bool]:
         """Return whether a spike, and whether lost coverage, fails the gate at the end of *hour* hours."""
         settings = self.settings
         samples = self.samples(hour)
+        covered = judge_coverage(samples, self.covered(hour), settings, windows=settings.coverage_hours)
+        if sum(sum(sample.unexplained.values()) for sample in samples) < settings.min_unknown:
+            return False, bool(covered.failing)
         overall, single = judge_spikes(
             samples, self.usual(hour), settings, kind=Kind.UNEXPLAINED, windows=settings.spike_hours, search=False
         )
-        covered = judge_coverage(samples, self.covered(hour), settings, windows=settings.coverage_hours)
         return bool(single) or any(test.fails for test in overall), bool(covered.failing)
 
     def usual(self, hour: int) -> Expectation:
         end = (hour - self.settings.spike_hours[-1]) // 24 * 24
         if end not in self._spikes:
-            self._spikes[end] = expect(self.past, end_hour=end, settings=self.settings)
+            self._spikes[end] = expect(self.past, end_hour=end, settings=self.settings, kinds=(Kind.UNEXPLAINED,))
         return self._spikes[end]
 
     def covered(self, hour: int) -> dict[str, Coverage]:
@@ -58,7 +62,7 @@ class Gate:
                 continue
             slots = {
                 kind: {int(slot): int(recent[slot, place, kind]) for slot in np.nonzero(recent[:, place, kind])[0]}
-                for kind in (UNEXPLAINED, REFUSED)
+                for kind in (UNEXPLAINED, REFUSED, BLIND)
             }
             found.append(
                 Sample(
@@ -69,6 +73,7 @@ class Gate:
                     blind={span: int(sums[span][place, BLIND]) for span in spans},
                     unexplained=slots[UNEXPLAINED],
                     refused=slots[REFUSED],
+                    blind_slots=slots[BLIND],
                 )
             )
         return found

@@ -200,11 +200,12 @@ def test_analyze_window_that_ended_says_nothing_about_what_came_later(
 
 
 def test_schema_prints_what_is_published(attribute: CommandLine) -> None:
-    """Both schemas are valid JSON Schema, and the result of a run fits the one, a record the other."""
-    for arguments in (("schema",), ("schema", "--result")):
+    """All schemas are valid JSON Schema, each of its own thing, and a record fits that of records."""
+    for arguments in (("schema",), ("schema", "--result"), ("schema", "--gate")):
         shown = attribute(*arguments)
         assert shown.code == 0
         jsonschema.Draft202012Validator.check_schema(json.loads(shown.out))
+    assert json.loads(attribute("schema", "--gate").out)["$id"] == "attribute.gate/1"
     jsonschema.validate(json.loads(record(1)), json.loads(attribute("schema").out))
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from attribute.gate import State, gate
 from benchmarks.gate.detectors import DETECTORS, Counts, onsets, tuned
+from benchmarks.gate.measure import OURS, PLAIN, Task, measure
 from benchmarks.gate.ours import Gate
+from benchmarks.gate.tables import tables
 from benchmarks.gate.world import FAULTS, LEAD_DAYS, SLOTS_AN_HOUR, World, make
 from tests.gate.world import BLIND, HEALTHY, KNOWN, REFUSED, UNKNOWN, frame
 
@@ -56,6 +58,28 @@ def test_gate_finds_a_fault_within_a_day(fault: str) -> None:
     assert world.start is not None
     first = world.start // SLOTS_AN_HOUR + 1
     assert any(any(asked.fails(hour)) for hour in range(first, first + 24))
+
+
+def test_benchmark_prints_gate_plain_form_and_five_others_with_their_errors() -> None:
+    """Every detector has a row, every fault a cell and, for the gate, a standard error."""
+    tasks = [Task(volume=300, seed=2, quiet=quiet, functions=4, plain=True) for quiet in (True, False)]
+    lines = list(tables([one for task in tasks for one in measure(task)]))
+    first = [line.split("|")[1].strip() for line in lines if line.startswith("|")]
+    assert first[2:11] == [*OURS, PLAIN, *DETECTORS]
+    assert first[-6:] == [*FAULTS, "false alarms/week"]
+    assert all("±" in line for line in lines[-6:])
+    assert lines[0] == "1 quiet worlds of 14 days, 1 worlds per fault"
+
+
+def test_worlds_of_one_seed_differ_in_their_fault_alone() -> None:
+    """Before the fault starts there is nothing to tell two worlds of a seed apart, and an outage hits all that call."""
+    quiet, outage = (make(requests_per_day=5_000, days=3, seed=4, fault=fault) for fault in (None, FAULTS[3]))
+    assert outage.start is not None
+    assert (quiet.counts[: outage.start] == outage.counts[: outage.start]).all()
+    hit = (quiet.counts != outage.counts).any(axis=2).any(axis=0)
+    calling = quiet.counts[..., 3].sum(axis=0) > 0
+    assert (hit == calling).all()
+    assert (quiet.counts.sum(axis=2) == outage.counts.sum(axis=2)).all()
 
 
 def test_other_detectors_are_tuned_to_the_limit_where_they_can_be() -> None:

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from attribute.cli.main import run
+from attribute.gate.baseline import checksum
 from tests.gate.world import BLIND, FUNCTIONS, HEALTHY, KNOWN, NOW, START, UNKNOWN, Row
 
 Run = Callable[..., tuple[int, str, str]]
@@ -112,6 +113,48 @@ def test_gate_that_cannot_judge_ends_with_four(attribute: Run, name: str, said: 
     code, out, _ = attribute("gate", name)
     assert code == 4
     assert out.startswith(f"gate cannot judge: {said}")
+
+
+def test_gate_without_logs_ends_with_four_and_with_a_path_that_is_not_there_with_two(
+    attribute: Run, tmp_path: Path
+) -> None:
+    """An empty folder is nothing to judge; a misspelt one is a mistake. Neither is a pass."""
+    (tmp_path / "nothing").mkdir()
+    code, out, _ = attribute("gate", "nothing")
+    assert code == 4
+    assert out.startswith("gate cannot judge: no requests in the logs")
+    code, out, err = attribute("gate", "nothink")
+    assert (code, out) == (2, "")
+    assert "nothink" in err
+
+
+def test_gate_of_more_rejects_than_records_ends_with_four_and_says_so(
+    attribute: Run, logs: Path, tmp_path: Path
+) -> None:
+    """A few good lines among broken ones are no sample."""
+    broken = b"".join(one[:-9] + b"\n" for one in log(days=8))
+    (tmp_path / "mostly.log").write_bytes(broken + b"".join(log(days=1)))
+    code, out, _ = attribute("gate", str(tmp_path / "mostly.log"), "--baseline-logs", "calm.log")
+    assert code == 4
+    assert "rejected" in out.splitlines()[0]
+
+
+def test_gate_of_one_function_with_one_request_says_how_many_it_needs(attribute: Run) -> None:
+    """One request judges nothing, also where there is something to compare with."""
+    code, out, _ = attribute("gate", "one.log", "--baseline-logs", "calm.log", "-o", "json")
+    document = json.loads(out)
+    assert (code, document["state"], document["passed"]) == (4, "inconclusive", False)
+    assert all(one["state"] == "inconclusive" for one in document["checks"] if one["decides"])
+
+
+def test_gate_of_times_that_go_backwards_is_that_of_the_same_times_in_order(
+    attribute: Run, logs: Path, tmp_path: Path
+) -> None:
+    """A clock that is set back in the middle of a file moves lines, and changes nothing else."""
+    lines = (logs / "spike.log").read_bytes().splitlines(keepends=True)
+    half = len(lines) // 2
+    (tmp_path / "back.log").write_bytes(b"".join([*lines[half:], *lines[:half]]))
+    assert attribute("gate", str(tmp_path / "back.log"), "-o", "json") == attribute("gate", "spike.log", "-o", "json")
 
 
 @pytest.mark.parametrize(("choice", "code"), [("fail", 3), ("warn", 0), ("pass", 0)])
@@ -291,6 +334,31 @@ def test_baseline_that_cannot_be_used_says_why(attribute: Run, tmp_path: Path) -
     code, out, err = attribute("gate", "day.log", "--baseline", "b.json")
     assert (code, out) == (2, "")
     assert "not a baseline, or only a part of one" in err
+
+
+def test_baseline_of_another_schema_or_rules_version_is_said(attribute: Run, tmp_path: Path) -> None:
+    """Another format is a mistake (2); verdicts of other rules cannot be compared with (4)."""
+    attribute("baseline", "build", "calm.log", "-o", "b.json")
+    document = orjson.loads((tmp_path / "b.json").read_bytes())
+    (tmp_path / "next.json").write_bytes(orjson.dumps(document | {"schema": "attribute.baseline/2"}))
+    code, out, err = attribute("gate", "day.log", "--baseline", "next.json")
+    assert (code, out) == (2, "")
+    assert "`attribute.baseline/2`, expected `attribute.baseline/1`" in err
+    document["rules"]["version"] = "m1/0"
+    document["sha256"] = checksum(document)
+    (tmp_path / "rules.json").write_bytes(orjson.dumps(document))
+    code, out, _ = attribute("gate", "day.log", "--baseline", "rules.json")
+    assert code == 4
+    assert out.startswith("gate cannot judge: a baseline of other rules")
+
+
+def test_baseline_of_the_days_after_is_none(attribute: Run, tmp_path: Path) -> None:
+    """Where time went backwards between baseline and logs there is nothing to compare with, and that is said."""
+    attribute("baseline", "build", "calm.log", "-o", "b.json")
+    early = ["--baseline", "b.json", "--now", (START + timedelta(hours=3)).isoformat()]
+    code, out, _ = attribute("gate", "calm.log", *early, now=False)
+    assert code == 4
+    assert out.startswith("gate cannot judge: no baseline")
 
 
 def test_baseline_of_untimed_logs_is_refused_with_four(attribute: Run) -> None:

@@ -47,7 +47,7 @@ def test_table_of_critical_counts_is_what_is_computed() -> None:
         ("Windows of 1, 24 and 168 hours", GateSettings().spike_hours == (1, 24, 168)),
         ("Windows of 1, 24 and 72 hours", GateSettings().coverage_hours == (1, 24, 72)),
         ("It fails under 0.01", GateSettings().alpha == 0.01),
-        ("p < 0.001; from 5 of 8", GateSettings().coverage_alpha == 0.001),
+        ("p < 0.001; from 5 of 5", (GateSettings().coverage_alpha, GateSettings().min_healthy) == (0.001, 5)),
         ("at least seven whole days", GateSettings().min_baseline_days == 7),
         ("at most 0.5 % of them failed", GateSettings().negligible_share == 0.005),
     ],

@@ -126,6 +126,41 @@ def test_burst_of_two_slots_does_not_fail_and_is_said() -> None:
     assert (day.unknown, day.counted) == (818, 22)
 
 
+def test_burst_without_evidence_on_top_of_usual_traffic_does_not_fail_coverage() -> None:
+    """Two slots of healthy requests without evidence are a burst like any other, while the usual ones have theirs."""
+    burst = [row("api", ago(0.5), BLIND, 400), row("api", ago(0.3), BLIND, 400)]
+    assert gate(troubled(burst), now=NOW).state is State.PASS
+    lasting = steady("api", BLIND, hours=3, per_slot=40)
+    assert failing(gate(troubled(lasting), now=NOW)) == ["coverage/api"]
+
+
+def test_outage_that_leaves_few_healthy_requests_is_no_lost_evidence() -> None:
+    """Where all but a few requests failed with their evidence, the few UNKNOWN ones beside them are nothing new."""
+    counts = turned(calm(), function="pay", hours=3, of="none", into=KNOWN)
+    few = [row("pay", NOW - timedelta(minutes=10 * slot + 5), UNKNOWN, 1) for slot in range(6)]
+    assert gate(frame([*counts.iter_rows(named=True), *few]), now=NOW).state is State.PASS
+
+
+def test_function_whose_every_request_turns_unknown_lacks_evidence_and_is_not_called_lost_instrumentation() -> None:
+    """UNKNOWN requests count with those that lack evidence; what a spike looks like goes by healthy requests alone."""
+    counts = turned(calm(), function="pay", hours=6, of="none", into=UNKNOWN)
+    spread = frame(
+        {**one, "minute": one["minute"] + timedelta(minutes=10 * part), "requests": one["requests"] // 6}
+        if one["class"] == "UNKNOWN" and one["requests"] == 60
+        else {**one, "requests": one["requests"] if part == 0 else 0}
+        for one in counts.iter_rows(named=True)
+        for part in range(6)
+        if part == 0 or (one["class"] == "UNKNOWN" and one["requests"] == 60)
+    ).filter((pl.col("requests") > 0) & (pl.col("minute") < NOW))
+    result = gate(spread, now=NOW)
+    assert {"coverage/pay", "unknown-spike/pay"} <= set(failing(result))
+    lost = next(one.coverage for one in result.outcomes if one.id == "coverage/pay")
+    assert lost is not None
+    assert (lost.of_healthy, lost.unknown) == (False, lost.blind)
+    shape = next(one.shape for one in result.outcomes if one.id == "unknown-spike/pay")
+    assert shape is Shape.NO_ANSWER_ONE
+
+
 def test_flood_of_refused_requests_only_warns_and_hides_nothing() -> None:
     """Clients that send garbage cannot fail the gate, and cannot hide a spike in their number."""
     flood = steady("pay", REFUSED, hours=6, per_slot=50)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from junitparser import JUnitXml
 from lxml import etree  # type: ignore[import-untyped]  # lxml ships no types
 from markdown_it import MarkdownIt
@@ -19,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pro
 from attribute.reports.gate_github import MAX_ANNOTATIONS, outputs, summary
 from attribute.reports.gate_view import GateView, plain
 from attribute.reports.gate_writers import GATE_WRITERS, gate_writer
+from attribute.reports.shipped import gate_schema_text
 from attribute.reports.writers import Style
 from tests.gate.views import HOSTILE, VIEWS
 
@@ -58,6 +60,50 @@ def test_json_says_the_numbers_of_the_view(name: str) -> None:
     found = {one["id"]: (one["state"], one["part"], one["whole"]) for one in document["checks"]}
     assert found == of_view(view)
     assert [one["sentence"] for one in document["checks"]] == [plain(line.sentence) for line in view.lines]
+
+
+def _undescribed(value: object, schema: Mapping[str, Any], path: str) -> list[str]:
+    """Keys that are written and not described."""
+    if isinstance(value, list):
+        return [name for item in value for name in _undescribed(item, schema.get("items", {}), f"{path}[]")]
+    if not isinstance(value, dict):
+        return []
+    known = schema.get("properties", {})
+    return [
+        name
+        for key, item in value.items()
+        for name in ([f"{path}.{key}"] if key not in known else _undescribed(item, known[key], f"{path}.{key}"))
+    ]
+
+
+def test_json_fits_the_shipped_schema_which_describes_every_key(name: str) -> None:
+    """What is published about the JSON output holds in every state, and leaves nothing out."""
+    document = json.loads(written(VIEWS[name](), "json"))
+    schema = json.loads(gate_schema_text())
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema, format_checker=FormatChecker()).validate(document)
+    assert _undescribed(document, schema, "") == []
+
+
+BROKEN: Mapping[str, Callable[[dict[str, Any]], object]] = {
+    "another schema": lambda one: one.update(schema="attribute.gate/2"),
+    "an exit code that there is not": lambda one: one.update(exit_code=1),
+    "a state that goes with no such exit code": lambda one: one.update(state="pass" if one["exit_code"] else "fail"),
+    "passed, and no exit code 0": lambda one: one.update(passed=not one["passed"]),
+    "no checks": lambda one: one.pop("checks"),
+    "a share over 1": lambda one: one["checks"][0].update(share=1.5),
+    "a count below 0": lambda one: one["requests"].update(total=-1),
+    "a time without a zone": lambda one: one.update(now="2026-03-18T00:00:00"),
+    "a state of its own": lambda one: one["checks"][0].update(state="maybe"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_schema_refuses_what_is_no_answer_of_the_gate(name: str, what: str) -> None:
+    """A schema that everything fits would promise nothing."""
+    document = json.loads(written(VIEWS[name](), "json"))
+    BROKEN[what](document)
+    assert not Draft202012Validator(json.loads(gate_schema_text())).is_valid(document)
 
 
 def test_junit_is_valid_and_has_a_case_for_every_check(name: str) -> None:

@@ -40,7 +40,9 @@ COMMANDS: Final[dict[str, Entry]] = {
     "demo": Entry("attribute.cli.demo:demo", "Start a service and a vendor, break them, and check every verdict."),
     "ingest": Entry("attribute.cli.ingest:ingest", "Run the ingest service: serve, tokens, plans, a vendor to fail."),
     "cache": Entry("attribute.cli.cache:cache", "Show or delete what was kept of logs that were read."),
-    "schema": Entry("attribute.cli.schema:schema", "Print the JSON Schema of a record, or of the JSON output."),
+    "schema": Entry(
+        "attribute.cli.schema:schema", "Print the JSON Schema of a record, of the JSON output, or of the gate's."
+    ),
     "config": Entry("attribute.cli.config_command:config", "Show every setting and where it comes from."),
     "completion": Entry("attribute.cli.completion:completion", "Print the completion script for a shell."),
 }

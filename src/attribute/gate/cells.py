@@ -84,6 +84,7 @@ class Sample:
         blind: healthy requests without one.
         unexplained: UNKNOWN requests by ten-minute slot, 0 the newest.
         refused: the same of refused ones.
+        blind_slots: healthy requests without an upstream status, by slot.
     """
 
     function: str
@@ -93,10 +94,18 @@ class Sample:
     blind: Mapping[int, int]
     unexplained: Mapping[int, int] = field(default_factory=dict)
     refused: Mapping[int, int] = field(default_factory=dict)
+    blind_slots: Mapping[int, int] = field(default_factory=dict)
 
     def slots_of(self, kind: Kind) -> Mapping[int, int]:
         """Return the UNKNOWN requests of one kind by slot."""
         return self.unexplained if kind is Kind.UNEXPLAINED else self.refused
+
+    def unseen(self) -> dict[int, int]:
+        """Return by slot the requests that lack evidence: healthy ones, and UNKNOWN ones that were not refused."""
+        return {
+            slot: self.blind_slots.get(slot, 0) + self.unexplained.get(slot, 0)
+            for slot in self.blind_slots.keys() | self.unexplained.keys()
+        }
 
     def healthy(self, hours: int) -> int:
         """Return the healthy requests of the last *hours*."""
@@ -121,12 +130,12 @@ def samples(table: pl.DataFrame, *, now_minute: int, spans: Sequence[int]) -> li
             for hours in spans
         )
     )
-    slots: dict[str, dict[str, dict[int, int]]] = {kind.value: defaultdict(dict) for kind in Kind}
-    for kind, by_function in slots.items():
+    slots: dict[str, dict[str, dict[int, int]]] = {name: defaultdict(dict) for name in (*Kind, "blind")}
+    for name, by_function in slots.items():
         per_slot = (
-            recent.filter(pl.col(kind) > 0)
+            recent.filter(pl.col(name) > 0)
             .group_by("function", (pl.col("age") // SLOT_MINUTES).alias("slot"))
-            .agg(pl.col(kind).sum())
+            .agg(pl.col(name).sum())
         )
         for function, slot, requests in per_slot.iter_rows():
             by_function[function][slot] = requests
@@ -136,6 +145,7 @@ def samples(table: pl.DataFrame, *, now_minute: int, spans: Sequence[int]) -> li
             **{name: {hours: row[f"{name} {hours}"] for hours in spans} for name in COLUMNS[:4]},
             unexplained=slots[Kind.UNEXPLAINED].get(row["function"], {}),
             refused=slots[Kind.REFUSED].get(row["function"], {}),
+            blind_slots=slots["blind"].get(row["function"], {}),
         )
         for row in sums.sort("function").iter_rows(named=True)
     ]

@@ -1,11 +1,16 @@
-"""Do healthy requests still say what their upstream answered? If not, the next outage will be UNKNOWN."""
+"""
+Do requests still say what their upstream answered? If not, the next outage will be UNKNOWN.
+
+Healthy requests are what this is about. UNKNOWN ones (refused ones left out) are counted with those that lack evidence,
+so that a healthy request that fails for want of evidence does not make the loss look smaller.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from attribute.gate.cells import Sample
+from attribute.gate.cells import SLOT_MINUTES, Sample, capped
 from attribute.gate.settings import GateSettings
 from attribute.gate.tail import critical_count, tail
 from attribute.gate.usual_coverage import Coverage
@@ -21,11 +26,13 @@ class CoverageTest:
     Attributes:
         function: whose.
         hours: the window, ending now.
-        blind: healthy requests without an upstream status.
-        healthy: all healthy requests.
+        blind: requests without evidence, healthy or UNKNOWN, with bursts cut.
+        healthy: the same and the healthy requests with evidence.
+        unknown: how many UNKNOWN requests there are, bursts not cut.
+        of_healthy: whether healthy requests alone are over the allowed share, bursts not cut.
         expected_share: the usual share of blind ones.
         allowed_share: the share that is still allowed.
-        p_value: probability of as many, were the allowed share the true one.
+        p_value: probability of as many among these and the known failures, were the allowed share the true one.
         needed: how many blind ones would have been enough; None: not even all.
         fails: the verdict.
     """
@@ -34,6 +41,8 @@ class CoverageTest:
     hours: int
     blind: int
     healthy: int
+    unknown: int
+    of_healthy: bool
     expected_share: float
     allowed_share: float
     p_value: float
@@ -94,29 +103,79 @@ def _limit(norm: Coverage, settings: GateSettings) -> float:
 
 
 def _test(sample: Sample, norm: Coverage, hours: int, settings: GateSettings) -> CoverageTest:
-    blind, healthy = sample.blind[hours], sample.healthy(hours)
     allowed = _limit(norm, settings)
     rho = norm.without.rho_at(allowed, hours)
-    over = blind > allowed * healthy
-    p_value = tail(blind, healthy, allowed, rho) if over else 1.0
+    seen = _Seen.of(sample, norm, hours)
+    p_value = tail(seen.blind, seen.requests, allowed, rho) if seen.over(allowed) else 1.0
+    # The floor is on what came, not on what is left of bursts: a request must not fall below it by turning UNKNOWN.
+    enough = seen.blind >= settings.min_missing and seen.raw + seen.evident >= settings.min_healthy
     quarter = hours // 4
-    still_there = not quarter or sample.blind[quarter] > allowed * sample.healthy(quarter)
-    enough = blind >= settings.min_missing and healthy >= settings.min_healthy
+    still_there = not quarter or _Seen.of(sample, norm, quarter).over(allowed)
     fails = enough and still_there and p_value < settings.coverage_alpha
     needed: int | None = None
-    if healthy >= settings.min_healthy:
-        if tail(healthy, healthy, allowed, rho) < settings.coverage_alpha:
-            needed = healthy
+    if seen.whole >= settings.min_healthy:
+        if tail(seen.whole, seen.requests, allowed, rho) < settings.coverage_alpha:
+            needed = seen.whole
         if fails:
-            needed = critical_count(healthy, allowed, rho, settings.coverage_alpha)
+            needed = critical_count(seen.requests, allowed, rho, settings.coverage_alpha)
+    healthy_blind = sample.blind[hours]
     return CoverageTest(
         function=sample.function,
         hours=hours,
-        blind=blind,
-        healthy=healthy,
+        blind=seen.blind,
+        healthy=seen.whole,
+        unknown=seen.raw - healthy_blind,
+        of_healthy=healthy_blind >= settings.min_missing and healthy_blind > allowed * sample.healthy(hours),
         expected_share=norm.without.share,
         allowed_share=allowed,
         p_value=p_value,
         needed=None if needed is None else max(needed, settings.min_missing),
         fails=fails,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """
+    What a window holds.
+
+    Attributes:
+        raw: requests without evidence.
+        blind: the same with bursts cut.
+        evident: healthy requests with evidence.
+        known: failures with evidence.
+    """
+
+    raw: int
+    blind: int
+    evident: int
+    known: int
+
+    @classmethod
+    def of(cls, sample: Sample, norm: Coverage, hours: int) -> _Seen:
+        """
+        Count the last *hours*.
+
+        A burst is cut because it comes on top of other traffic. So it is not cut as far as healthy requests with
+        evidence are missing: where all of a function's usual traffic came at once and without it, that is no burst.
+        """
+        slots = sample.unseen()
+        raw = sum(requests for slot, requests in slots.items() if slot * SLOT_MINUTES < hours * 60)
+        evident = sample.evident[hours]
+        gone = max(norm.evident[hours] - evident, 0)
+        blind = max(sum(capped(slots, hours=hours).values()), min(raw, gone))
+        return cls(raw=raw, blind=blind, evident=evident, known=sample.known[hours])
+
+    @property
+    def whole(self) -> int:
+        """Return the requests that a share is told of."""
+        return self.blind + self.evident
+
+    @property
+    def requests(self) -> int:
+        """Return them and the known failures: an outage with all its evidence leaves few others, and loses nothing."""
+        return self.whole + self.known
+
+    def over(self, allowed: float) -> bool:
+        """Return whether more than the *allowed* share lacks evidence."""
+        return self.blind > allowed * self.requests

@@ -7,7 +7,7 @@ that is why one more UNKNOWN request can only make a spike clearer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +19,7 @@ from attribute.gate.norms import Norm, at_mix, norms_of, pooled, shares_of
 from attribute.gate.settings import GateSettings, Kind
 from attribute.gate.tail import tail
 
-__all__ = ["Expectation", "LeftOut", "expect", "mild_days"]
+__all__ = ["Expectation", "LeftOut", "expect", "hourly_of", "mild_days"]
 
 _MILD_SHARE: Final = 0.7
 _LEAST_CAP: Final = 2
@@ -58,7 +58,9 @@ class Expectation:
     new: Mapping[Kind, Norm] = field(repr=False)
 
 
-def expect(baseline: Baseline, *, end_hour: int, settings: GateSettings) -> Expectation:
+def expect(
+    baseline: Baseline, *, end_hour: int, settings: GateSettings, kinds: Iterable[Kind] = tuple(Kind)
+) -> Expectation:
     """
     Work out what is usual from the days before *end_hour* (hours since the epoch, a multiple of 24).
 
@@ -66,6 +68,7 @@ def expect(baseline: Baseline, *, end_hour: int, settings: GateSettings) -> Expe
         baseline: counts; those from *end_hour* on are ignored, as are those over `baseline_days` older.
         end_hour: end of the baseline.
         settings: the gate's numbers.
+        kinds: which kinds of UNKNOWN to work it out for.
     """
     part = baseline.between(end_hour - 24 * settings.baseline_days, end_hour)
     days = part.days
@@ -73,8 +76,8 @@ def expect(baseline: Baseline, *, end_hour: int, settings: GateSettings) -> Expe
     functions: dict[Kind, dict[str, Norm]] = {}
     overall: dict[Kind, Norm] = {}
     new: dict[Kind, Norm] = {}
-    for kind in Kind:
-        hourly = _hourly(part, kind)
+    for kind in kinds:
+        hourly = hourly_of(part, kind)
         calm, bad = _without_bad_days(hourly, kind, end_hour, settings)
         left_out += bad
         functions[kind], overall[kind], new[kind] = norms_of(calm, end_hour, settings.spike_hours, settings)
@@ -89,8 +92,8 @@ def expect(baseline: Baseline, *, end_hour: int, settings: GateSettings) -> Expe
     )
 
 
-def _hourly(part: Baseline, kind: Kind) -> pl.DataFrame:
-    """Columns `function`, `hour`, `n` (UNKNOWN of the kind, bursts cut), `incident`, `requests`, `healthy`."""
+def hourly_of(part: Baseline, kind: Kind) -> pl.DataFrame:
+    """Columns `function`, `hour`, `n` (UNKNOWN of the kind, bursts cut), `incident`, `requests`, `healthy`, `blind`."""
     day = pl.col("slot") // SLOTS_A_DAY
     third = pl.col(kind.value).sort(descending=True).get(2, null_on_oob=True).fill_null(0)
     caps = part.slots.group_by("function", day.alias("day")).agg(
@@ -112,6 +115,7 @@ def _hourly(part: Baseline, kind: Kind) -> pl.DataFrame:
             (pl.col("known") + pl.col("n")).alias("incident"),
             (pl.col("other") + pl.col("n")).alias("requests"),
             (pl.col("evident") + pl.col("blind")).alias("healthy"),
+            "blind",
         )
         .sort("function", "hour")
     )

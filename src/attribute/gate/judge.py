@@ -141,7 +141,7 @@ class _Judging:
         """Run coverage, then spikes: what coverage finds says what a spike looks like."""
         settings = self.settings
         covered = self.coverage()
-        blind = {outcome.coverage.function for outcome in covered if outcome.coverage is not None}
+        blind = {one.coverage.function for one in covered if one.coverage is not None and one.coverage.of_healthy}
         outcomes = covered if Check.COVERAGE in settings.checks else []
         if Check.SPIKE in settings.checks:
             outcomes = [*outcomes, *self.spikes(blind)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,7 +65,7 @@ class GateSettings:
         min_incident: and at least so many incident requests.
         min_incident_function: the same for one function.
         min_missing: coverage that is lost lacks on at least so many requests.
-        min_healthy: of at least so many healthy ones.
+        min_healthy: of at least so many.
         min_baseline_healthy: and the baseline has at least so many.
         negligible_requests: with so many requests in the window,
         negligible_share: failures up to this share of them are too few to matter, whatever they are.
@@ -91,7 +92,7 @@ class GateSettings:
     min_incident: int = 10
     min_incident_function: int = 5
     min_missing: int = 5
-    min_healthy: int = 8
+    min_healthy: int = 5
     min_baseline_healthy: int = 30
     negligible_requests: int = 1000
     negligible_share: float = 0.005
@@ -101,7 +102,12 @@ class GateSettings:
     @property
     def spans(self) -> tuple[int, ...]:
         """Every stretch before now that some test sums over: the windows and their last quarters, in hours."""
-        windows = {*self.spike_hours, *self.coverage_hours}
+        return self.with_quarters((*self.spike_hours, *self.coverage_hours))
+
+    @staticmethod
+    def with_quarters(windows: Iterable[int]) -> tuple[int, ...]:
+        """Return *windows* and their last quarters, in hours, ascending; a window under four hours has none."""
+        windows = set(windows)
         return tuple(sorted(windows | {hours // 4 for hours in windows if hours >= 4}))
 
     def allowed_of_incident(self, expected: float) -> float:

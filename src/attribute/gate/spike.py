@@ -132,20 +132,38 @@ def _norm_of_mix(samples: Sequence[Sample], expectation: Expectation, kind: Kind
     """
     Return what is usual of all functions at the window's mix, so that a change of mix is not a spike.
 
-    The mix is that of healthy requests: UNKNOWN ones must have no say in what is expected of them.
+    The mix is that of healthy requests. An UNKNOWN one may have been healthy or not, whichever makes less UNKNOWN
+    usual: so neither one more of them, nor a healthy one that turns into one, makes more of them usual.
     """
     known, overall, new = expectation.functions[kind], expectation.overall[kind], expectation.new[kind]
-    weights = incident = requests = healthy_requests = 0.0
+    of_incident: list[tuple[float, float, float]] = []
+    of_requests: list[tuple[float, float, float]] = []
     for sample in samples:
         norm = known.get(sample.function, new)
-        healthy = sample.healthy(hours)
-        weights += healthy * norm.odds
-        incident += healthy * norm.odds * norm.of_incident.share
-        requests += healthy * norm.of_requests.share
-        healthy_requests += healthy
-    if not weights:
+        unknown = sum(n for slot, n in sample.slots_of(kind).items() if slot * SLOT_MINUTES < hours * 60)
+        least = sample.healthy(hours)
+        of_incident.append((norm.of_incident.share, least * norm.odds, (least + unknown) * norm.odds))
+        of_requests.append((norm.of_requests.share, least, least + unknown))
+    if not any(most for _, _, most in of_requests):
         return overall
-    return at_mix(overall, incident / weights, requests / healthy_requests)
+    return at_mix(overall, _least_mean(of_incident), _least_mean(of_requests))
+
+
+def _least_mean(parts: Sequence[tuple[float, float, float]]) -> float:
+    """
+    Return the least mean of values whose weights are known only within bounds.
+
+    Args:
+        parts: value, least weight and greatest weight of each; some greatest weight is over 0.
+    """
+    total = sum(least for _, least, _ in parts)
+    amount = sum(value * least for value, least, _ in parts)
+    for value, least, most in sorted(parts):  # the smaller a value, the more it pays to give it all its weight
+        if total and value >= amount / total:
+            break
+        total += most - least
+        amount += value * (most - least)
+    return amount / total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""`-o json`: the gate for machines, one object. docs/gate.md lists the keys."""
+"""`-o json`: the gate for machines, one object. Its shape is `gate.schema.json`, which is shipped and tested."""
 
 from __future__ import annotations
 

@@ -194,7 +194,8 @@ def _lines(result: GateResult, zone: tzinfo) -> Iterable[Line]:
         elif lost is not None:
             numbers = {
                 "function": lost.function, "window_hours": lost.hours, "part": lost.blind, "whole": lost.healthy,
-                "of": "healthy requests", "expected_share": lost.expected_share, "allowed_share": lost.allowed_share,
+                "of": "healthy and UNKNOWN requests" if lost.unknown else "healthy requests",
+                "expected_share": lost.expected_share, "allowed_share": lost.allowed_share,
                 "needed": lost.needed, "p_value": lost.p_value,
             }  # fmt: skip
         elif report is not None and report.asked:

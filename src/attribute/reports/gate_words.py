@@ -180,12 +180,15 @@ def _or_more(needed: int | None, verb: str) -> str:
 
 
 def _coverage_sentence(test: CoverageTest) -> Phrase:
+    share = percent(test.blind / test.healthy)
+    lost = f"healthy requests have no `upstream_status` ({share})"
+    if test.unknown:
+        lost = f"healthy and UNKNOWN requests lack evidence ({share}; {count(test.unknown)} UNKNOWN)"
     return (
         f"{window(test.hours)}, ",
         *whose(test.function),
         (
-            f": {count(test.blind)} of {count(test.healthy)} healthy requests have no `upstream_status` "
-            f"({percent(test.blind / test.healthy)}), usual {percent(test.expected_share)}, allowed "
+            f": {count(test.blind)} of {count(test.healthy)} {lost}, usual {percent(test.expected_share)}, allowed "
             f"{percent(test.allowed_share)}; {_or_more(test.needed, 'were enough to fail')}; p {test.p_value:.1e}. "
             "The next failure there will be UNKNOWN"
         ),
