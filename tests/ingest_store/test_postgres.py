@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from threading import Event
 
 import psycopg
 import pytest
@@ -328,11 +331,16 @@ def test_transaction_in_the_way_of_others_is_tried_again_and_not_for_ever(own_ds
         store.close()
 
 
-def send_until_refused(sender: Client, confirmed: set[str]) -> None:
-    with suppress(StoreError):
-        for count in range(10_000):
-            name = f"{sender.device.device_id}-{count}"
+def send_until_killed(sender: Client, confirmed: set[str], killed: Event) -> None:
+    """Send one delivery after the other; on a slow machine one may be refused before, which confirms nothing."""
+    for count in itertools.count():
+        name = f"{sender.device.device_id}-{count}"
+        try:
             sender.send([bucket(count), bucket(count, slot=1)], request_id=name)
+        except StoreError:
+            if killed.is_set():
+                return
+        else:
             confirmed.add(name)
 
 
@@ -345,12 +353,14 @@ def kill_the_server(rounds: int) -> int:
         for _ in range(rounds):
             store = PostgresStore(running.dsn(), wait_s=2.0)
             senders = [client(store) for _ in range(4)]
-            enough = len(confirmed) + 40
+            enough, killed = len(confirmed) + 40, Event()
 
             with ThreadPoolExecutor(4) as pool:
-                done = [pool.submit(send_until_refused, sender, confirmed) for sender in senders]
+                done = [pool.submit(send_until_killed, sender, confirmed, killed) for sender in senders]
                 while len(confirmed) < enough:
                     assert not any(each.done() for each in done)
+                    time.sleep(0.01)
+                killed.set()
                 running.kill()
                 for each in done:
                     each.result()
