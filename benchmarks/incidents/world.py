@@ -25,7 +25,9 @@ class Strength:
     """A fault that spoilt fewer requests than this left nothing to find."""
 
 
-STUDY = Strength(Noise(swing=0.35, vendor_blips=2.0), functions=12, bursts_grow=True, least_observable=4)
+STUDY = Strength(
+    Noise(swing=0.3, vendor_blips=1.0, scanner_bursts=1.0), functions=12, bursts_grow=True, least_observable=4
+)
 """As the study's own must have been: its method does as well here as it says that it does, or worse."""
 
 HARSH = Strength(Noise(swing=0.5, vendor_blips=3.0), functions=18, bursts_grow=False, least_observable=3)
