@@ -54,14 +54,14 @@ class IncidentSettings:
         severity_minutes: the equivalent minutes of full outage from which on severity is 1, 2 and 3.
     """
 
-    scales_minutes: tuple[int, ...] = (5, 30, 180)
+    scales_minutes: tuple[int, ...] = (5, 30, 90, 360)
     min_requests: int = 3
     share_ratio: float = 3.0
     share_excess: float = 0.05
     rare_ratio: float = 6.0
     rare_excess: float = 0.005
     min_evidence: float = 8.5
-    chance_weeks: float = 6.0
+    chance_weeks: float = 2.0
     absolute_min_requests: int = 5
     absolute_share: float = 0.05
     baseline_days: int = 14
