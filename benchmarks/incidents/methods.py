@@ -47,7 +47,7 @@ def hysteresis(counts: pl.DataFrame, since: datetime) -> list[Detection]:
 
 METHODS: dict[str, Method] = {
     "ours": ours,
-    "recommended by the study": recommended,
+    "study": recommended,
     "gap 15 min per class, n >= 5": gap,
     "5 % for 5 min, by class": five_percent,
     "hysteresis 20/10 %, n >= 5": hysteresis,

@@ -209,5 +209,5 @@ def _detection(class_: str, group: Sequence[Stretch], names: Sequence[str], rate
     excess = sum(one.requests - one.expected for one in group)
     begin, finish = max(start - 12 * HOUR, 0), min(end + 12 * HOUR, len(rate)) - 1
     outage = excess / max((rate[finish] - rate[begin]) / max(finish - begin, 1), 1e-9)
-    severity = 1 + sum(outage < limit for limit in (30, 5, 1))
+    severity = 1 + sum(int(outage < limit) for limit in (30, 5, 1))
     return Detection(class_, frozenset(names[one.function] for one in group), start, end, severity)

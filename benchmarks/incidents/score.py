@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,8 +10,8 @@ from benchmarks.incidents.detection import Detection
 from benchmarks.traffic import Fault
 
 GRACE = 15
-OBSERVABLE = 5
-"""A fault that spoilt fewer requests than this left nothing to find."""
+OBSERVABLE = 4
+"""A fault that spoilt fewer requests than this left nothing to find, where a world does not say otherwise."""
 
 
 @dataclass
@@ -26,6 +27,8 @@ class Score:
     by_severity: dict[int, list[int]] = field(default_factory=dict)
     missed: dict[str, list[int]] = field(default_factory=dict)
     false: list[Detection] = field(default_factory=list)
+    runs: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """For each simulation: right ones, detections, found ones, faults."""
 
     @property
     def precision(self) -> float:
@@ -39,15 +42,37 @@ class Score:
     def per_fault(self) -> float:
         return self.fragments / self.found if self.found else 0.0
 
+    @property
+    def precision_error(self) -> float:
+        """The standard error of the precision, from how much simulations differ."""
+        return _ratio_error([(right, detections) for right, detections, _, _ in self.runs])
+
+    @property
+    def recall_error(self) -> float:
+        """The standard error of the recall."""
+        return _ratio_error([(found, faults) for _, _, found, faults in self.runs])
+
     def start_error(self, q: float) -> float:
         ordered = sorted(self.start_errors)
         return ordered[min(int(q * len(ordered)), len(ordered) - 1)] if ordered else 0.0
 
 
-def add(score: Score, detections: Sequence[Detection], faults: Iterable[Fault]) -> None:
+def _ratio_error(runs: Sequence[tuple[int, int]]) -> float:
+    """Requests of one simulation are not independent, simulations are: the error of a ratio of sums over them."""
+    hits, all_ = (sum(column) for column in zip(*runs, strict=True)) if runs else (0, 0)
+    if len(runs) < 2 or not all_:
+        return math.nan
+    squares = sum((hit - hits / all_ * count) ** 2 for hit, count in runs)
+    return math.sqrt(squares * len(runs) / (len(runs) - 1)) / all_
+
+
+def add(
+    score: Score, detections: Sequence[Detection], faults: Iterable[Fault], *, least_observable: int = OBSERVABLE
+) -> None:
     """Add one simulation's outcome to *score*."""
-    known = [fault for fault in faults if fault.hit >= OBSERVABLE]
     everything = list(faults)
+    known = [fault for fault in everything if fault.hit >= least_observable]
+    before = score.right, score.detections, score.found, score.faults
     for one in detections:
         right = any(
             _overlap(one, fault) and (fault.class_ == one.class_ or _silent(one, fault)) for fault in everything
@@ -70,6 +95,9 @@ def add(score: Score, detections: Sequence[Detection], faults: Iterable[Fault]) 
         score.found += 1
         score.fragments += len(matches) + sum(_silent(one, fault) and _overlap(one, fault) for one in detections)
         score.start_errors.append(min(abs(one.start - fault.start) for one in matches))
+    after = score.right, score.detections, score.found, score.faults
+    right, count, found, asked = (now - then for now, then in zip(after, before, strict=True))
+    score.runs.append((right, count, found, asked))
 
 
 def _overlap(one: Detection, fault: Fault) -> bool:

@@ -170,6 +170,46 @@ def test_ordinary_week_has_no_incident() -> None:
     assert group(week_log().counts) == ()
 
 
+def sparse_log() -> Log:
+    """Fifteen days of eight functions that are hardly used, with a stray failure now and then."""
+    log = Log()
+    for number, minute in enumerate(range(0, 15 * 1440, 20)):
+        log.add(minute, f"f{number % 8}", 1, "vendor" if number % 100 == 99 else "none")
+    return log
+
+
+def test_outage_that_each_function_saw_once_is_one_vendor_incident() -> None:
+    """Of a small application's vendor outage no function shows anything alone; all of them together do."""
+    log = sparse_log()
+    assert group(log.counts) == ()
+    down = range(14 * 1440 + 600, 14 * 1440 + 720, 20)
+    names = [f"f{minute // 20 % 8}" for minute in down]
+    for minute, name in zip(down, names, strict=True):
+        log.trouble([minute], [name], "vendor", 1)
+    got = only(group(log.counts))
+    assert summary((got,)) == [("vendor", tuple(sorted(names)), down[0], down[-1] + 1)]
+    assert (got.requests, got.unknown_requests, got.severity) == (6, 0, 1)
+    assert {span.requests for span in got.spans} == {1}
+
+
+def test_bugs_that_each_function_saw_once_are_no_incident() -> None:
+    """A vendor is what functions have in common; failures of their own are not added up."""
+    log = sparse_log()
+    for minute in range(14 * 1440 + 600, 14 * 1440 + 720, 20):
+        log.trouble([minute], [f"f{minute // 20 % 8}"], "application", 1)
+    assert group(log.counts) == ()
+
+
+def test_function_newer_than_its_baseline_leans_on_the_others() -> None:
+    """What was deployed this morning and fails ever since is an incident, though nobody knows what is usual for it."""
+    log = week_log(every=5)
+    log.trouble(range(6 * 1440 + 600, 6 * 1440 + 630, 2), ["brand-new"], "application")
+    counts = log.counts
+    cut = at(6 * 1440)
+    got = group(counts.filter(pl.col("minute") >= cut), history=counts.filter(pl.col("minute") < cut))
+    assert summary(got) == [("application", ("brand-new",), 6 * 1440 + 600, 6 * 1440 + 629)]
+
+
 def test_usual_trouble_is_no_incident_where_the_unusual_is() -> None:
     """A function that always refuses a tenth of its requests has an incident only when it is more."""
     log = week_log(every=2)

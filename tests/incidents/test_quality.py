@@ -57,7 +57,7 @@ def test_score_counts_right_and_wrong_detections_and_missed_faults() -> None:
     faults = [
         Fault("full_outage", "vendor", ("a",), 100, 200, hit=50),
         Fault("regression", "application", ("b",), 100, 200, hit=50),
-        Fault("regression", "application", ("c",), 100, 200, hit=4),
+        Fault("regression", "application", ("c",), 100, 200, hit=3),
     ]
     detections = [
         Detection("vendor", frozenset({"a"}), 103, 150),

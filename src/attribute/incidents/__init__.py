@@ -2,8 +2,8 @@
 Rollup -> incidents: stretches of time in which one class is unusually frequent, over the functions they touch.
 
 docs/incidents.md tells the method and how well it does. The steps, one module each: `series` (lay the counts out),
-`baseline` (what is usual), `hot` (which minutes are not), `stretches` (which of them belong together), `merging` (over
-functions), `describe` (what was seen).
+`baseline` (what is usual), `hot` (which minutes are not), `stretches` (which of them belong together), `pooled` (what
+no function shows alone), `merging` (over functions), `describe` (what was seen).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from attribute.incidents.hot import hot_minutes
 from attribute.incidents.members import belongs, tag
 from attribute.incidents.merging import cluster
 from attribute.incidents.model import Incident, IncidentSettings, Point, Span, Tally
+from attribute.incidents.pooled import find_pooled
 from attribute.incidents.series import lay_out
 from attribute.incidents.stretches import find_stretches
 
@@ -73,5 +74,6 @@ def group(
     baseline = usual(series, limits)
     until = series.last_minute if now is None else (now - _EPOCH) // timedelta(minutes=1)
     stretches = find_stretches(series, hot_minutes(series, baseline, limits), limits, until)
+    stretches += find_pooled(series, baseline, limits, until, stretches)
     found = describe(cluster(stretches, limits), known, series, limits, baseline=baseline.any)
     return tuple(incident for incident in found if incident.ended_at > since)

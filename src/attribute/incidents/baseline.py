@@ -62,7 +62,10 @@ def usual(series: Series, settings: IncidentSettings) -> Baseline:
         pl.col("unit").is_between(first * _DAY // unit, (last + 1) * _DAY // unit - 1) for first, last in periods
     ]
     shares = _collected(
-        [_shares(per_unit.lazy().filter(inside), dropped, settings.prior_requests) for inside in in_unit]
+        [
+            _shares(per_unit.lazy().filter(inside), dropped, settings.prior_requests, len(series.functions))
+            for inside in in_unit
+        ]
     )
     in_hours = [pl.col("unit").is_between(first * _DAY_HOURS, last * _DAY_HOURS + 23) for first, last in periods]
     dispersions = _collected(
@@ -116,7 +119,7 @@ def _by_kind(per_unit: pl.DataFrame) -> pl.DataFrame:
     return per_unit.unpivot(_KINDS, index=["function", "unit", "requests"], variable_name="kind", value_name="n")
 
 
-def _shares(per_unit: pl.LazyFrame, cut: float, prior: float) -> pl.LazyFrame:
+def _shares(per_unit: pl.LazyFrame, cut: float, prior: float, functions: int) -> pl.LazyFrame:
     """
     Columns `kind`, `function`, `share`.
 
@@ -130,7 +133,12 @@ def _shares(per_unit: pl.LazyFrame, cut: float, prior: float) -> pl.LazyFrame:
     likely = worst_mild * pl.col("requests")
     cap = (likely + 2 * likely.sqrt() + 1).floor().cast(pl.Int64)
     capped = per_unit.with_columns(pl.min_horizontal("n", cap).alias("n"))
-    own = capped.group_by(of).agg(pl.col("n").sum(), pl.col("requests").sum())
+    seen = capped.group_by(of).agg(pl.col("n").sum(), pl.col("requests").sum())
+    # A function that is newer than its baseline leans on the others altogether.
+    every = pl.LazyFrame({"kind": _KINDS}).join(
+        pl.LazyFrame({"function": pl.int_range(functions, eager=True)}), how="cross"
+    )
+    own = every.join(seen, on=of, how="left").with_columns(pl.col("n", "requests").fill_null(0))
     overall = pl.max_horizontal(pl.col("n").sum() / pl.col("requests").sum(), _LEAST_SHARE).over("kind")
     share = (pl.col("n") + prior * overall) / (pl.col("requests") + prior)
     return own.select("kind", "function", share.alias("share")).sort("kind", "function")

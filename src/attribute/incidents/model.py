@@ -45,6 +45,8 @@ class IncidentSettings:
         min_excess: a stretch with fewer requests over the expected is dropped.
         merge_minutes: stretches of several functions this close are one incident.
         release_minutes: for application incidents, only those that start this close are.
+        pooled_outage_minutes: vendor trouble that only all functions together show must weigh as much as so many
+            minutes of full outage.
         burst_slot_minutes: of a stretch of answers that no upstream call preceded (UNKNOWN, 4xx), the two largest slots
             of this many minutes are thought to be one client's burst...
         burst_rest_share: ...and if less than this share of its requests lies outside them, it is no incident.
@@ -52,14 +54,14 @@ class IncidentSettings:
         severity_minutes: the equivalent minutes of full outage from which on severity is 1, 2 and 3.
     """
 
-    scales_minutes: tuple[int, ...] = (5, 30, 180)
+    scales_minutes: tuple[int, ...] = (5, 30, 90, 360)
     min_requests: int = 3
     share_ratio: float = 3.0
     share_excess: float = 0.05
     rare_ratio: float = 6.0
     rare_excess: float = 0.005
     min_evidence: float = 8.5
-    chance_weeks: float = 6.0
+    chance_weeks: float = 2.0
     absolute_min_requests: int = 5
     absolute_share: float = 0.05
     baseline_days: int = 14
@@ -76,6 +78,7 @@ class IncidentSettings:
     min_excess: float = 2.0
     merge_minutes: int = 15
     release_minutes: int = 5
+    pooled_outage_minutes: float = 5.0
     burst_slot_minutes: int = 10
     burst_rest_share: float = 0.25
     blip_minutes: int = 5
