@@ -3,14 +3,20 @@ All checks in one command: `python -m tests`.
 
 Lint, types, layers, then the tests with branch coverage. Stops at nothing: every part runs and the exit code is 1 if
 any of them failed. Arguments are handed to pytest; with arguments the coverage bar is not asked.
+
+`--cache on`, `--cache off` and `--cache prefilled` run the tests alone, in that mode of the cache (`tests.caching`).
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from tests.cache_mode import VARIABLE, Mode
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -29,7 +35,13 @@ def _run(name: str, *command: str) -> bool:
 
 def main() -> int:
     """Run every check and return the exit code."""
-    arguments = sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="python -m tests", allow_abbrev=False)
+    parser.add_argument("--cache", choices=list(Mode), help="run the tests alone, in this mode of the cache")
+    said, arguments = parser.parse_known_args()
+    if said.cache is not None:
+        os.environ[VARIABLE] = said.cache
+        command = [PYTHON, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-m", "not campaign", *arguments]
+        return 0 if _run(f"pytest, cache {said.cache}", *command) else 1
     results = [
         _run("ruff check", PYTHON, "-m", "ruff", "check", "--quiet"),
         _run("ruff format", PYTHON, "-m", "ruff", "format", "--check", "--quiet"),

@@ -1,8 +1,47 @@
-"""No test is about how fast the machine is: none fails because an example took long."""
+"""No test is about how fast the machine is; and the mode of the cache, where one was asked for (`tests.caching`)."""
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from tests.cache_mode import FOLDER, VARIABLE, wanted_mode
 
 settings.register_profile("untimed", settings.default, deadline=None)
 settings.load_profile("untimed")
+
+ROOT = Path(__file__).parents[1]
+OF_THE_CACHE = ("tests/cache/", "tests/cli/test_kept_view.py", "tests/engines/test_head_start.py")
+"""Tests that say what is in the cache."""
+
+
+def pytest_configure() -> None:
+    """Put the mode around before any test module takes hold of what it is put around."""
+    if wanted_mode() is not None:
+        from tests.caching import put_around
+
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "start"), str(ROOT)])
+        put_around()
+
+
+@pytest.fixture(autouse=True)
+def cache_mode(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing is in the cache when a test begins."""
+    mode = wanted_mode()
+    if mode is None:
+        yield
+    elif request.node.nodeid.startswith(OF_THE_CACHE):
+        del os.environ[VARIABLE]
+        yield
+        os.environ[VARIABLE] = mode
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ |= {FOLDER: folder, "XDG_CACHE_HOME": folder}
+            yield
+            del os.environ[FOLDER]
+            os.environ.pop("XDG_CACHE_HOME", None)
