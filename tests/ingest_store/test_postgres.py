@@ -295,6 +295,38 @@ def test_statement_that_takes_too_long_is_a_timeout_of_ours(own_dsn: str, monkey
         assert total_of(store) == 5
 
 
+class Paused(PostgresStore):
+    """Is held up between its last statement and its commit until the server has had enough."""
+
+    paused = True
+
+    def accept_in(self, tx: Transaction, delivery: Delivery) -> Accepted:
+        accepted = super().accept_in(tx, delivery)
+        if self.paused:
+            tx.run("SELECT set_config('idle_in_transaction_session_timeout', '1', true)")
+            with psycopg.connect(self.url, autocommit=True) as watcher:
+                while watcher.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+                ).fetchone():
+                    watcher.execute("SELECT pg_sleep(0.005)")
+        return accepted
+
+
+def test_process_that_pauses_inside_a_transaction_is_no_success(own_dsn: str) -> None:
+    """A process that was starved for longer than the server waits has written nothing, and says so."""
+    store = Paused(own_dsn, wait_s=60.0, lock_s=60.0)
+    try:
+        delivery = client(store).delivery([bucket(5)])
+        with pytest.raises(StoreUnavailable) as away:
+            store.write(delivery)
+        assert away.value.upstream.status == 503
+        store.paused = False
+        store.write(delivery)
+        assert total_of(store) == 5
+    finally:
+        store.close()
+
+
 class InTheWay(PostgresStore):
     """Its next transactions end as the server ends one of two that wait for each other, after all is written."""
 

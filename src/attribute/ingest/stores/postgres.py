@@ -45,9 +45,10 @@ FENCE_ALONE: Final = "SELECT pg_advisory_xact_lock(1096045650, 1)"
 
 
 def _options(lock_s: float) -> str:
-    """Settings of every session; a statement may take five seconds beside its waiting for a lock."""
-    waits = f"-c lock_timeout={lock_s * 1000:.0f} -c statement_timeout={lock_s * 1000 + 5000:.0f}"
-    return f"-c jit=off {waits} -c idle_in_transaction_session_timeout=10000"
+    """Settings of every session: a statement may take 5 s beside its wait for a lock, a pause of ours 7 s."""
+    lock_ms = round(lock_s * 1000)
+    limits = {"lock": lock_ms, "statement": lock_ms + 5000, "idle_in_transaction_session": lock_ms + 7000}
+    return " ".join(["-c jit=off", *(f"-c {name}_timeout={limit_ms}" for name, limit_ms in limits.items())])
 
 
 BY_INDEX: Final = """
@@ -79,6 +80,7 @@ _MEANING: Final[tuple[tuple[tuple[type[psycopg.Error], ...], type[StoreError], s
     ((pg.QueryCanceled, pg.LockNotAvailable), StoreBusy, "waited too long", "timeout"),
     ((*LATE_BY_OTHERS, pg.TooManyConnections), StoreBusy, "in the way of others", 503),
     ((pg.ReadOnlySqlTransaction,), StoreUnavailable, "the server takes no writes", 503),
+    ((pg.IdleInTransactionSessionTimeout,), StoreUnavailable, "we paused too long, nothing written", 503),
     ((pg.DataCorrupted, pg.IndexCorrupted, pg.IoError), StoreBroken, "the database reports damage", 500),
 )
 
