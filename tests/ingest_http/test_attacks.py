@@ -145,12 +145,12 @@ def next_write_of(world: World) -> threading.Event:
 
 def test_idempotency_key_whose_first_request_is_under_way_is_409(worlds: Callable[..., World]) -> None:
     """The second one is told to come later, the first one is written once, and then the answer is replayed."""
-    world = worlds(busy_s=20.0)
+    world = worlds(busy_s=60.0)
     token, key = world.token(), {"idempotency-key": "k"}
     entered = next_write_of(world)
     with ThreadPoolExecutor(1) as other, database_held(world) as let_go:
         first = other.submit(world.ingest, [bucket(total=3)], token=token, headers=key)
-        assert entered.wait(timeout=10)
+        assert entered.wait(timeout=60)
         second = world.ingest([bucket(total=3)], token=token, headers=key)
         while second.status == 503:  # the first one is inside, and has not noted its key yet
             second = world.ingest([bucket(total=3)], token=token, headers=key)
@@ -169,7 +169,7 @@ def test_idempotency_key_whose_first_request_is_under_way_is_409(worlds: Callabl
 
 def test_64_writers_of_one_bucket_leave_the_one_of_the_greatest_order(worlds: Callable[..., World]) -> None:
     """Whoever wins, ledger, fact and rollup agree on it."""
-    world = worlds(settings=Settings(max_in_flight=64), busy_s=30.0)
+    world = worlds(settings=Settings(max_in_flight=64), busy_s=60.0)
     token = world.token()
     with ThreadPoolExecutor(64) as writers:
         answers = list(writers.map(lambda total: world.ingest([bucket(total=total)], token=token), range(64)))
@@ -213,12 +213,12 @@ def test_sequence_without_an_epoch_issued_is_409(world: World) -> None:
 
 def test_lock_that_is_let_go_in_time_costs_a_wait_and_no_refusal(worlds: Callable[..., World]) -> None:
     """A backup that is done within the wait is not noticed by the client."""
-    world = worlds(busy_s=20.0)
+    world = worlds(busy_s=60.0)
     token = world.token()
     with ThreadPoolExecutor(1) as other, database_held(world) as let_go:
         entered = next_write_of(world)
         waiting = other.submit(world.ingest, [bucket()], token=token)
-        assert entered.wait(timeout=10)
+        assert entered.wait(timeout=60)
         let_go()
         assert waiting.result().status == 200
 
@@ -241,11 +241,11 @@ def test_reader_that_never_ends_pins_the_log_shows_in_the_gauge_and_stops_nobody
 
 def test_checkpoint_by_another_program_while_deliveries_come_in_loses_nothing(worlds: Callable[..., World]) -> None:
     """An operator's `PRAGMA wal_checkpoint` may make a delivery wait, and nothing else."""
-    world = worlds(busy_s=20.0)
+    world = worlds(busy_s=60.0)
     token, done = world.token(), threading.Event()
 
     def checkpoint() -> None:
-        with closing(sqlite3.connect(world.store.path, isolation_level=None, timeout=5)) as other:
+        with closing(sqlite3.connect(world.store.path, isolation_level=None, timeout=60)) as other:
             while not done.is_set():
                 other.execute("PRAGMA wal_checkpoint(PASSIVE)")
 

@@ -18,7 +18,7 @@ from tests.ingest_http.world import World, bucket
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "examples" / "systemd" / "attribute-ingest.service"
 CONTAINER = ROOT / "examples" / "container" / "Containerfile"
-PAGES = ("ingest.md", "running-ingest.md", "stop-rule.md")
+PAGES = ("ingest.md", "running-ingest.md", "ingest-data-model.md", "stop-rule.md")
 
 
 @cache

@@ -27,7 +27,7 @@ from attribute.ingest.server import Listener, ServerError
 from tests.ingest_http.test_service import Failing
 from tests.ingest_http.world import INGEST, World, bucket, make_world
 
-LIMITS = Limits(head_s=0.6, message_s=1.0, idle_s=0.6, write_s=0.6, connections=24)
+LIMITS = Limits(head_s=2.0, message_s=3.0, idle_s=2.0, write_s=2.0, connections=24)
 ATTRIBUTE = [sys.executable, "-m", "attribute", "ingest"]
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 
@@ -42,7 +42,7 @@ class Live:
         self.address = (url[7:].split(":", maxsplit=1)[0], int(url.rsplit(":", 1)[1]))
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(self.address, timeout=10)
+        return socket.create_connection(self.address, timeout=60)
 
     def raw(self, data: bytes) -> bytes:
         """Send bytes and give everything that comes until the server closes."""
@@ -335,7 +335,7 @@ def test_reader_that_does_not_read_is_cut_off(live: Live) -> None:
                 peer.sendall(asked)
             except OSError:
                 break
-            if not until(lambda count=answered: _answered_openapi(live) >= count, tries=20):  # type: ignore[misc]  # bound early
+            if not until(lambda count=answered: _answered_openapi(live) >= count, tries=400):  # type: ignore[misc]  # bound early
                 break
         assert until(lambda: 'reason="write-too-slow"} 0' not in _metrics(live))
     assert _healthy(live)
@@ -377,7 +377,7 @@ def test_process_starts_answers_reopens_its_log_and_ends_in_order(tmp_path: Path
         assert until(log.exists)
         assert httpx.get(f"{url}/healthz").status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 143
+        assert process.wait(timeout=60) == 143
     assert [json.loads((tmp_path / name).read_text())["function"] for name in ("m1.jsonl.1", "m1.jsonl")] == [
         "ingest",
         "healthz",
@@ -391,7 +391,7 @@ def test_log_that_nobody_reads_costs_records_and_no_answer(tmp_path: Path) -> No
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
-        with httpx.Client(base_url=url_of(process), timeout=10) as client:
+        with httpx.Client(base_url=url_of(process), timeout=60) as client:
             assert [client.get("/healthz").status_code for _ in range(100)] == [200] * 100
             lost = int(re.findall(r"(?m)^attribute_ingest_records_lost_total (\d+)$", client.get("/metrics").text)[0])
             assert 50 < lost < 100
@@ -399,7 +399,7 @@ def test_log_that_nobody_reads_costs_records_and_no_answer(tmp_path: Path) -> No
             assert client.get("/healthz").status_code == 200
             kept += os.read(process.stdout.fileno(), 65_536)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 143
+        assert process.wait(timeout=60) == 143
     assert len([json.loads(line) for line in kept.splitlines()]) == 100 - lost + 1
 
 
@@ -409,11 +409,11 @@ def test_log_whose_reader_went_away_costs_records_and_no_answer(tmp_path: Path) 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.close()
-        with httpx.Client(base_url=url_of(process), timeout=10) as client:
+        with httpx.Client(base_url=url_of(process), timeout=60) as client:
             assert [client.get("/healthz").status_code for _ in range(5)] == [200] * 5
             assert "attribute_ingest_records_lost_total 5\n" in client.get("/metrics").text
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 143
+        assert process.wait(timeout=60) == 143
 
 
 def test_file_that_others_can_reach_is_refused_untouched(tmp_path: Path) -> None:
@@ -450,7 +450,7 @@ def test_process_may_open_a_file_for_every_connection_or_does_not_start(tmp_path
         url_of(process)
         assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (492, 500)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 143
+        assert process.wait(timeout=60) == 143
 
 
 def test_address_that_is_taken_is_an_error_that_names_it() -> None:
@@ -477,11 +477,11 @@ def _answered_openapi(live: Live) -> int:
 
 def _healthy(live: Live) -> bool:
     try:
-        return httpx.get(f"{live.url}/healthz", timeout=1).status_code == 200
+        return httpx.get(f"{live.url}/healthz", timeout=30).status_code == 200
     except httpx.HTTPError:
         return False
 
 
-def until(happened: Callable[[], bool], *, tries: int = 500) -> bool:
+def until(happened: Callable[[], bool], *, tries: int = 3000) -> bool:
     pause = threading.Event()
     return any(happened() or pause.wait(0.01) for _ in range(tries))

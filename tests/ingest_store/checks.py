@@ -176,7 +176,7 @@ def two_devices_of_one_user_lose_no_rollup(store: RelationalStore, dsn: str) -> 
             accept(tx, first.delivery([bucket(10)]))
             later = other.submit(second.send, [bucket(20)])
             until_blocked(dsn)
-        later.result(timeout=20)
+        later.result(timeout=120)
     expect(total_of(store), 30, "total of two devices")
 
 
@@ -218,7 +218,7 @@ def rebuild_under_a_writer_misses_nothing(store: RelationalStore, dsn: str) -> N
             waiting.wait()
             blocked_or_done(dsn, later.done)
         try:
-            later.result(timeout=20)
+            later.result(timeout=120)
         except PlanError as error:
             raise Caught("the switch was refused") from error
     expect(verify(store).findings, (), "findings")

@@ -27,6 +27,8 @@ from attribute.ingest.stores.sqlite import SqliteStore
 
 FIRST_SLOT = 979_200  # 2025-11-08T00:00Z
 NOW_US = FIRST_SLOT * 1_800_000_000
+PATIENT_S = 60.0
+"""How long writers wait for their turn where nobody is to be turned away: on a slow machine a crowd takes its time."""
 WITH_CANARY = Narrowing(canary=True)
 _SERIAL = itertools.count(1)
 
@@ -145,7 +147,7 @@ def day_row(total: int, *, day: int = 0, source: str = "codex", model: str = "gp
 
 @contextmanager
 def sqlite_store(folder: Path) -> Iterator[RelationalStore]:
-    store = SqliteStore(folder / "usage.db")
+    store = SqliteStore(folder / "usage.db", busy_s=PATIENT_S)
     try:
         yield store
     finally:
@@ -158,7 +160,7 @@ def postgres_store(dsn: str) -> Iterator[RelationalStore]:
     from tests.ingest_store.postgres import database
 
     with database(dsn) as own:
-        store = PostgresStore(own)
+        store = PostgresStore(own, wait_s=PATIENT_S, lock_s=PATIENT_S)
         try:
             yield store
         finally:

@@ -15,6 +15,7 @@ from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.stores.vendor import VendorStore
 from attribute.ingest.stores.vendor_client import RecordsClient
 from attribute.ingest.vendor import Records, Vendor, running
+from tests.ingest_store.helpers import PATIENT_S
 from tests.ingest_store.postgres import database
 from tests.ingest_store.vendors import facts_over_there
 
@@ -44,7 +45,7 @@ class SqliteHome:
         self._path = _folder(ends) / "usage.db"
 
     def open(self) -> RelationalStore:
-        return SqliteStore(self._path)
+        return SqliteStore(self._path, busy_s=PATIENT_S)
 
     def look(self, facts: Facts) -> None:
         """Nobody else holds anything."""
@@ -57,7 +58,7 @@ class PostgresHome:
         self._dsn = ends.enter_context(database(dsn))
 
     def open(self) -> RelationalStore:
-        return PostgresStore(self._dsn)
+        return PostgresStore(self._dsn, wait_s=PATIENT_S, lock_s=PATIENT_S)
 
     def look(self, facts: Facts) -> None:
         """Nobody else holds anything."""
@@ -74,7 +75,7 @@ class VendorHome:
         self._url = ends.enter_context(running(self._vendor))
 
     def open(self) -> RelationalStore:
-        return VendorStore(self._path, RecordsClient(self._url, key="key", deadline_s=30.0))
+        return VendorStore(self._path, RecordsClient(self._url, key="key", deadline_s=PATIENT_S))
 
     def look(self, facts: Facts) -> None:
         """What was confirmed is at the vendor, and gives the same facts."""

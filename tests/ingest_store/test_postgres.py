@@ -38,8 +38,8 @@ def own_dsn(postgres_dsn: str) -> Iterator[str]:
 
 
 @contextmanager
-def opened(dsn: str, *, wait_s: float = 5.0) -> Iterator[PostgresStore]:
-    store = PostgresStore(dsn, wait_s=wait_s)
+def opened(dsn: str, *, wait_s: float = 60.0, lock_s: float = 60.0) -> Iterator[PostgresStore]:
+    store = PostgresStore(dsn, wait_s=wait_s, lock_s=lock_s)
     try:
         yield store
     finally:
@@ -179,7 +179,7 @@ class CutAtCommit(PostgresStore):
 @contextmanager
 def cut(dsn: str, *, after: bool, also_gone: bool = False) -> Iterator[tuple[CutAtCommit, PostgresStore]]:
     with opened(dsn) as plain:
-        store = CutAtCommit(dsn, wait_s=2.0)
+        store = CutAtCommit(dsn, wait_s=60.0)
         store.after, store.also_gone = after, also_gone
         try:
             yield store, plain
@@ -218,10 +218,9 @@ def test_commit_in_doubt_that_cannot_be_read_back_is_never_guessed(own_dsn: str)
 # --- trouble ----------------------------------------------------------------------------------------------------------
 
 
-def test_lock_held_too_long_is_a_timeout_of_ours(own_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_held_too_long_is_a_timeout_of_ours(own_dsn: str) -> None:
     """A write waits so long and no longer, and says that time ran out."""
-    monkeypatch.setattr("attribute.ingest.stores.postgres.OPTIONS", "-c lock_timeout=100")
-    with opened(own_dsn) as store, psycopg.connect(own_dsn) as other:
+    with opened(own_dsn, lock_s=0.1) as store, psycopg.connect(own_dsn) as other:
         delivery = client(store).delivery([bucket(5)])
         other.execute("LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(StoreError) as busy:
@@ -234,7 +233,7 @@ def test_lock_held_too_long_is_a_timeout_of_ours(own_dsn: str, monkeypatch: pyte
 
 def test_sessions_ended_by_the_server_cost_no_delivery(own_dsn: str) -> None:
     """A pool of dead connections is noticed before it is used."""
-    with opened(own_dsn, wait_s=30.0) as store:
+    with opened(own_dsn) as store:
         sender = client(store)
         for total in range(1, 4):
             end_sessions(own_dsn)
@@ -252,7 +251,7 @@ def end_sessions(dsn: str) -> None:
 
 def test_server_that_takes_no_writes_is_no_success(own_dsn: str) -> None:
     """A failover to a replica that is not promoted yet: clients are told to come again, and reads go on."""
-    with opened(own_dsn, wait_s=30.0) as store:
+    with opened(own_dsn) as store:
         delivery = client(store).delivery([bucket(5)])
         name = psycopg.conninfo.conninfo_to_dict(own_dsn)["dbname"]
         for setting in ("on", "off"):
@@ -273,7 +272,7 @@ def test_server_that_takes_no_writes_is_no_success(own_dsn: str) -> None:
 
 def test_pool_without_a_free_connection_is_a_timeout_of_ours(own_dsn: str) -> None:
     """Whoever finds no connection waits so long and no longer, and has written nothing."""
-    store = PostgresStore(own_dsn, connections=1, wait_s=0.3)
+    store = PostgresStore(own_dsn, connections=1, wait_s=1.0)
     try:
         delivery = client(store).delivery([bucket(5)])
         with store.writing(), pytest.raises(StoreUnavailable) as away:
@@ -299,6 +298,38 @@ def test_statement_that_takes_too_long_is_a_timeout_of_ours(own_dsn: str, monkey
         assert total_of(store) == 5
 
 
+class Paused(PostgresStore):
+    """Is held up between its last statement and its commit until the server has had enough."""
+
+    paused = True
+
+    def accept_in(self, tx: Transaction, delivery: Delivery) -> Accepted:
+        accepted = super().accept_in(tx, delivery)
+        if self.paused:
+            tx.run("SELECT set_config('idle_in_transaction_session_timeout', '1', true)")
+            with psycopg.connect(self.url, autocommit=True) as watcher:
+                while watcher.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+                ).fetchone():
+                    watcher.execute("SELECT pg_sleep(0.005)")
+        return accepted
+
+
+def test_process_that_pauses_inside_a_transaction_is_no_success(own_dsn: str) -> None:
+    """A process that was starved for longer than the server waits has written nothing, and says so."""
+    store = Paused(own_dsn, wait_s=60.0, lock_s=60.0)
+    try:
+        delivery = client(store).delivery([bucket(5)])
+        with pytest.raises(StoreUnavailable) as away:
+            store.write(delivery)
+        assert away.value.upstream.status == 503
+        store.paused = False
+        store.write(delivery)
+        assert total_of(store) == 5
+    finally:
+        store.close()
+
+
 class InTheWay(PostgresStore):
     """Its next transactions end as the server ends one of two that wait for each other, after all is written."""
 
@@ -315,7 +346,7 @@ class InTheWay(PostgresStore):
 @pytest.mark.parametrize("state", ["40P01", "40001"])
 def test_transaction_in_the_way_of_others_is_tried_again_and_not_for_ever(own_dsn: str, state: str) -> None:
     """Deadlocks and failed serialisations are the database asking for another try: twice it gets one."""
-    store = InTheWay(own_dsn)
+    store = InTheWay(own_dsn, wait_s=60.0)
     store.state = state
     try:
         sender = client(store)

@@ -19,6 +19,7 @@ from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.stores.transaction import Transaction
 from tests.ingest_store import checks
 from tests.ingest_store.checks import Caught
+from tests.ingest_store.helpers import PATIENT_S
 from tests.ingest_store.postgres import database
 
 ORDER = "WHERE (excluded.epoch, excluded.seq, excluded.sub, excluded.fix) > (fact.epoch, fact.seq, fact.sub, fact.fix)"
@@ -157,7 +158,7 @@ def test_seeded_fault_between_writers_is_caught(
 ) -> None:
     """Locks are there for a reason, and each reason has its check."""
     with database(postgres_dsn) as dsn:
-        store = PostgresStore(dsn)
+        store = PostgresStore(dsn, wait_s=PATIENT_S, lock_s=PATIENT_S)
         try:
             with monkeypatch.context() as patch:
                 fault(patch)
@@ -171,7 +172,7 @@ def test_seeded_fault_between_writers_is_caught(
 def test_check_between_writers_without_a_fault_passes(postgres_dsn: str, check: PgCheck) -> None:
     """With the locks in place nothing is lost and nobody waits in a circle."""
     with database(postgres_dsn) as dsn:
-        store = PostgresStore(dsn)
+        store = PostgresStore(dsn, wait_s=PATIENT_S, lock_s=PATIENT_S)
         try:
             check(store, dsn)
         finally:

@@ -14,14 +14,14 @@ from attribute.ingest.vendor import Records, Vendor, running
 
 
 @contextmanager
-def vendor_store(folder: Path, *, deadline_s: float = 5.0) -> Iterator[tuple[VendorStore, Vendor]]:
+def vendor_store(folder: Path, *, deadline_s: float = 60.0) -> Iterator[tuple[VendorStore, Vendor]]:
     """A store whose vendor is a real server on loopback."""
     with ExitStack() as stack:
         records = Records()
         stack.callback(records.close)
         vendor = Vendor(records, Schedule())
         url = stack.enter_context(running(vendor))
-        store = VendorStore(folder / "usage.db", RecordsClient(url, key="key", deadline_s=deadline_s))
+        store = VendorStore(folder / "usage.db", RecordsClient(url, key="key", deadline_s=deadline_s), busy_s=60.0)
         stack.callback(store.close)
         yield store, vendor
 

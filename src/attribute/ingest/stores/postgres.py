@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 from uuid import uuid4
 
 import psycopg
@@ -43,9 +43,14 @@ FENCE_SHARED: Final = "SELECT pg_advisory_xact_lock_shared(1096045650, 1)"
 FENCE_ALONE: Final = "SELECT pg_advisory_xact_lock(1096045650, 1)"
 """Writers hold the fence together, a plan's step holds it alone: between two steps every writer sees the last one."""
 
-OPTIONS: Final = (
-    "-c jit=off -c statement_timeout=8000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
-)
+
+def _options(lock_s: float) -> str:
+    """Settings of every session: a statement may take 5 s beside its wait for a lock, a pause of ours 7 s."""
+    lock_ms = round(lock_s * 1000)
+    limits = {"lock": lock_ms, "statement": lock_ms + 5000, "idle_in_transaction_session": lock_ms + 7000}
+    return " ".join(["-c jit=off", *(f"-c {name}_timeout={limit_ms}" for name, limit_ms in limits.items())])
+
+
 BY_INDEX: Final = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
 """
@@ -75,6 +80,7 @@ _MEANING: Final[tuple[tuple[tuple[type[psycopg.Error], ...], type[StoreError], s
     ((pg.QueryCanceled, pg.LockNotAvailable), StoreBusy, "waited too long", "timeout"),
     ((*LATE_BY_OTHERS, pg.TooManyConnections), StoreBusy, "in the way of others", 503),
     ((pg.ReadOnlySqlTransaction,), StoreUnavailable, "the server takes no writes", 503),
+    ((pg.IdleInTransactionSessionTimeout,), StoreUnavailable, "we paused too long, nothing written", 503),
     ((pg.DataCorrupted, pg.IndexCorrupted, pg.IoError), StoreBroken, "the database reports damage", 500),
 )
 
@@ -87,6 +93,7 @@ class PostgresStore(RelationalStore):
         url: a connection string; the role needs the rights of ``attribute_app``, or of the owner for plans.
         connections: the most that are open at once.
         wait_s: how long a request waits for a free connection, and connecting for the server.
+        lock_s: how long a statement waits for a lock that somebody else holds.
         migrate: whether missing schema steps are tolerated, because a plan is about to apply them.
         steps: the schema's steps.
 
@@ -103,12 +110,14 @@ class PostgresStore(RelationalStore):
         *,
         connections: int = 8,
         wait_s: float = 5.0,
+        lock_s: float = 3.0,
         create: bool = True,
         migrate: bool = False,
         steps: tuple[migrations.Migration, ...] | None = None,
     ) -> None:
         super().__init__()
         self.url = url
+        self._session: dict[str, Any] = {"options": _options(lock_s), "connect_timeout": max(1, int(wait_s))}
         self.steps = migrations.shipped("postgres") if steps is None else steps
         self._where = _address(url)
         self._version = 0
@@ -117,7 +126,7 @@ class PostgresStore(RelationalStore):
             min_size=1,
             max_size=connections,
             timeout=wait_s,
-            kwargs={"options": OPTIONS, "connect_timeout": max(1, int(wait_s))},
+            kwargs=self._session,
             check=ConnectionPool.check_connection,
             open=False,
         )
@@ -128,7 +137,7 @@ class PostgresStore(RelationalStore):
         self._pool.open()
 
     def _prepare(self, *, create: bool, tolerate_missing: bool) -> None:
-        with psycopg.connect(self.url, options=OPTIONS) as connection:
+        with psycopg.connect(self.url, **self._session) as connection:
             tx = PostgresTransaction(connection)
             durable = tx.rows("SELECT current_setting('synchronous_commit')")[0][0]
             if durable == "off":
@@ -276,7 +285,7 @@ class PostgresStore(RelationalStore):
 
     def _read_back(self, delivery: Delivery, doubt: CommitInDoubt) -> Accepted:
         try:
-            with psycopg.connect(self.url, options=OPTIONS, connect_timeout=3) as connection:
+            with psycopg.connect(self.url, **self._session) as connection:
                 found = one(PostgresTransaction(connection), sql.DELIVERY_BY_REQUEST, request_id=delivery.request_id)
         except psycopg.Error:
             raise doubt from None
