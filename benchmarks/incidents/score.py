@@ -96,8 +96,8 @@ def add(
         score.fragments += len(matches) + sum(_silent(one, fault) and _overlap(one, fault) for one in detections)
         score.start_errors.append(min(abs(one.start - fault.start) for one in matches))
     after = score.right, score.detections, score.found, score.faults
-    right, count, found, asked = (now - then for now, then in zip(after, before, strict=True))
-    score.runs.append((right, count, found, asked))
+    right_now, count, found, asked = (now - then for now, then in zip(after, before, strict=True))
+    score.runs.append((right_now, count, found, asked))
 
 
 def _overlap(one: Detection, fault: Fault) -> bool:

@@ -79,7 +79,7 @@ def series(draw: st.DrawFn) -> Series:
     chance = random.Random(draw(st.integers(0, 10**6)))
     span = draw(st.sampled_from([200, 1000, 6 * 1440]))
     functions = ("auth", "sync")[: draw(st.integers(1, 2))]
-    bad = defaultdict(lambda: 0.02)
+    bad: defaultdict[int, float] = defaultdict(lambda: 0.02)
     for _ in range(draw(st.integers(0, 5))):
         start = chance.randrange(span)
         bad |= dict.fromkeys(range(start, start + chance.choice((3, 20, 90, 400))), chance.choice((0.1, 0.4, 1.0)))
