@@ -26,36 +26,66 @@ from attribute.cache.store import Store
 from attribute.cli import job as jobs
 from attribute.cli import kept_view
 from attribute.cli.kept_view import ViewShelf
-from attribute.engines import local
+from attribute.engines import choose
 from attribute.engines.analysis import Analysis, AnalysisOptions, Cache
+from attribute.engines.choose import Choice
 from attribute.engines.head_start import HeadStart
 from attribute.m1.errors import AttributionError
 from tests.cache_mode import FOLDER, Mode, wanted_mode
 
-__all__ = ["put_around"]
+__all__ = ["put_around", "put_around_questions"]
 
 
 Analyse = Callable[[AnalysisOptions, HeadStart | None], Analysis]
-ShelfOf = Callable[[jobs.Job], ViewShelf | None]
+
+
+def put_around() -> None:
+    """Have everything that this process analyses find the cache as the mode says."""
+    from attribute.engines import local
+
+    put_around_questions()
+    local.analyse = _Around(local.analyse)
+
+
+def put_around_questions() -> None:
+    """Put the mode around what the command line asks, and around the engine as soon as that is loaded."""
+    asked, shelf_of, analyse = jobs.Job.options, kept_view.shelf_of, choose.analyse
+
+    def options(job: jobs.Job, **how: Any) -> AnalysisOptions:  # noqa: ANN401 - handed on as it is
+        return _of_mode(asked(job, **how))
+
+    def filled(job: jobs.Job) -> ViewShelf | None:
+        shelf = shelf_of(job)
+        if shelf is not None and wanted_mode() is Mode.PREFILLED and "-" not in job.paths:
+            _fill(shelf, job)
+        return shelf
+
+    def loading(options: AnalysisOptions, choice: Choice, ahead: HeadStart | None = None) -> Analysis:
+        from attribute.engines import local
+
+        if not isinstance(local.analyse, _Around):
+            local.analyse = _Around(local.analyse)
+        return analyse(options, choice, ahead)
+
+    jobs.Job.options = options  # type: ignore[assignment, method-assign]  # for good
+    kept_view.shelf_of = filled
+    choose.analyse = loading
+
+
+def _of_mode(asked: AnalysisOptions) -> AnalysisOptions:
+    mode = wanted_mode()
+    if asked.cache is None or mode is None:
+        return asked
+    return replace(asked, cache=None if mode is Mode.OFF else replace(asked.cache, least_bytes=0))
 
 
 class _Around:
-    """What asks for the mode, and what it is put around."""
+    """The engine of this machine, with a mode around it."""
 
-    def __init__(self, analyse: Analyse, options: Callable[..., AnalysisOptions], shelf: ShelfOf) -> None:
+    def __init__(self, analyse: Analyse) -> None:
         self._analyse = analyse
-        self._options = options
-        self._shelf = shelf
 
-    def options(self, job: jobs.Job, **how: Any) -> AnalysisOptions:  # noqa: ANN401 - handed on as it is
-        """See `Job.options`."""
-        asked, mode = self._options(job, **how), wanted_mode()
-        if asked.cache is None or mode is None:
-            return asked
-        return replace(asked, cache=None if mode is Mode.OFF else replace(asked.cache, least_bytes=0))
-
-    def analyse(self, options: AnalysisOptions, ahead: HeadStart | None = None) -> Analysis:
-        """See `attribute.engines.local.analyse`."""
+    def __call__(self, options: AnalysisOptions, ahead: HeadStart | None = None) -> Analysis:
         mode = wanted_mode()
         if mode in {None, Mode.OFF} or "-" in options.paths:
             return self._analyse(options, ahead)
@@ -69,13 +99,6 @@ class _Around:
         answer = self._analyse(cached, ahead)
         assert _told(answer) == _told(self._analyse(replace(silent, cache=None), None))
         return answer
-
-    def shelf_of(self, job: jobs.Job) -> ViewShelf | None:
-        """See `attribute.cli.kept_view.shelf_of`."""
-        shelf = self._shelf(job)
-        if shelf is not None and wanted_mode() is Mode.PREFILLED and "-" not in job.paths:
-            _fill(shelf, job)
-        return shelf
 
 
 def _fill(shelf: ViewShelf, job: jobs.Job) -> None:
@@ -96,15 +119,3 @@ def _told(analysis: Analysis) -> tuple[object, ...]:
     """All that an analysis says."""
     rollup, verdicts = analysis.rollup, analysis.verdicts.collect()
     return (analysis.account, rollup.counts.rows(), rollup.latency.rows(), verdicts.schema, verdicts.rows())
-
-
-def put_around() -> None:
-    """Have everything that this process analyses find the cache as the mode says."""
-    around = _Around(local.analyse, jobs.Job.options, kept_view.shelf_of)
-
-    def options(job: jobs.Job, **how: Any) -> AnalysisOptions:  # noqa: ANN401 - handed on as it is
-        return around.options(job, **how)
-
-    local.analyse = around.analyse
-    jobs.Job.options = options  # type: ignore[assignment, method-assign]  # for good
-    kept_view.shelf_of = around.shelf_of

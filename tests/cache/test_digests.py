@@ -96,3 +96,13 @@ def test_fingerprint_file_that_is_shorter_than_it_was_found_is_not_told(tmp_path
     assert fingerprint([source], store=store, threads=1) is None
     assert fingerprint([], store=store, threads=1) is None
     assert fingerprint([Source.standard_input()], store=store, threads=1) is None
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"{}", b'{"state": 1}', b"\xff"])
+def test_fingerprint_foreign_entry_is_ignored(payload: bytes, tmp_path: Path, store: Store) -> None:
+    """A hash that fits is no promise about what is inside."""
+    logs = logs_in(tmp_path)
+    expected = taken(logs, store)
+    for entry in store.entries():
+        store.put(entry.name.removesuffix(".kept"), payload)
+    assert taken(logs, store) == expected

@@ -8,7 +8,7 @@ import pytest
 
 from attribute.cli import kept_view
 from attribute.cli.job import Job
-from attribute.engines import local
+from attribute.engines import choose, local
 from tests import caching
 from tests.cache_mode import FOLDER, VARIABLE, Mode
 from tests.cluster.parity import FIXTURES, printed
@@ -17,7 +17,12 @@ from tests.cluster.parity import FIXTURES, printed
 @pytest.fixture
 def _modes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Put modes around what they are put around, and take them away afterwards."""
-    for owner, name in ((local, "analyse"), (Job, "options"), (kept_view, "shelf_of")):
+    for owner, name in (
+        (local, "analyse"),
+        (choose, "analyse"),
+        (Job, "options"),
+        (kept_view, "shelf_of"),
+    ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
     caching.put_around()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -3,6 +3,6 @@
 import os
 
 if os.environ.get("TESTS_CACHE"):
-    from tests.caching import put_around
+    from tests.caching import put_around_questions
 
-    put_around()
+    put_around_questions()

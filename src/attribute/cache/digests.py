@@ -7,6 +7,7 @@ not matter. A file's hash is kept for as long as its device, inode, size, time a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -71,9 +72,10 @@ def _digest(source: Source, store: Store) -> str | None:
     key = hashlib.sha256(f"{_FORMAT}\n{state[0]}".encode()).hexdigest()
     payload = store.get(key)
     if payload is not None:
-        kept = orjson.loads(payload)
-        if kept["state"] == state:
-            return str(kept["sha256"])
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # sound, and yet of another form
+            kept = orjson.loads(payload)
+            if kept["state"] == state:
+                return str(kept["sha256"])
     digest = _hash(source.path, source.size_bytes)
     if digest is not None and _state(source) == state:
         store.put(key, orjson.dumps({"state": state, "sha256": digest}))

@@ -3,13 +3,18 @@ A folder of entries that anybody may delete at any time.
 
 An entry appears whole or not at all, says by a hash whether it is still what was written, and is thrown away when it is
 not, or when the folder grows too large. Nothing here ever fails a run.
+
+What is kept of logs may be personal: entries are readable by their owner alone, and a folder that others own or may
+write to is neither believed nor written to.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,12 +29,22 @@ MOST_BYTES: Final = 4 * 2**30
 _MAGIC: Final = b"attribute cache 1\n"
 _START_BYTES: Final = len(_MAGIC) + 32
 _SUFFIX: Final = ".kept"
+_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
-def default_folder() -> Path:
-    """Return where entries are kept by default: `$XDG_CACHE_HOME/attribute`, else `~/.cache/attribute`."""
+def default_folder() -> Path | None:
+    """
+    Return where entries are kept by default: `$XDG_CACHE_HOME/attribute`, else `~/.cache/attribute`.
+
+    None where there is no home: a user without one, or one that is no absolute path.
+    """
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "attribute"
+    if base.startswith("/"):
+        return Path(base) / "attribute"
+    home = os.path.expanduser("~")  # noqa: PTH111 - pathlib raises where there is none
+    has_home = home.startswith("/") and os.environ.get("HOME") != ""
+    return Path(home) / ".cache" / "attribute" if has_home else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,24 +71,21 @@ class Store:
 
     def peek(self, key: str, count: int) -> memoryview | None:
         """Return the first *count* bytes of what was kept under *key*, sound or not; None where nothing is there."""
-        try:
-            with self._path(key).open("rb", buffering=0) as file:
-                return memoryview(file.read(_START_BYTES + count))[_START_BYTES:]
-        except OSError:
-            return None
+        with self._opened(key) as file:
+            return None if file is None else memoryview(file.read(_START_BYTES + count))[_START_BYTES:]
 
     def get(self, key: str) -> memoryview | None:
         """Return what was kept under *key*, or None where nothing sound is there."""
-        path = self._path(key)
-        try:
-            content = path.read_bytes()
-            os.utime(path)
-        except OSError:
-            return None
+        with self._opened(key) as file:
+            if file is None:
+                return None
+            content = file.read()
+            with contextlib.suppress(OSError):
+                os.utime(file.fileno())
         payload = memoryview(content)[_START_BYTES:]
         if content[:_START_BYTES] != _MAGIC + hashlib.sha256(payload).digest():
             with contextlib.suppress(OSError):
-                path.unlink()
+                self._path(key).unlink()
             return None
         return payload
 
@@ -84,6 +96,8 @@ class Store:
             return
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._is_ours():
+                return
             self._make_room(size_bytes)
             descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=_SUFFIX)
         except OSError:
@@ -102,7 +116,7 @@ class Store:
         found = []
         for path in self._files():
             with contextlib.suppress(OSError):
-                status = path.stat()
+                status = path.lstat()
                 found.append(Entry(name=path.name, size_bytes=status.st_size, used_s=status.st_mtime))
         return sorted(found, key=lambda entry: (entry.used_s, entry.name))
 
@@ -127,8 +141,39 @@ class Store:
 
     def _files(self) -> Iterator[Path]:
         """Yield our files, half-written ones of runs that died included, and no others."""
-        with contextlib.suppress(OSError):
-            yield from [path for path in self.folder.iterdir() if path.suffix == _SUFFIX and path.is_file()]
+        with contextlib.suppress(OSError), os.scandir(self.folder) as found:
+            yield from [Path(each.path) for each in found if each.name.endswith(_SUFFIX) and _is_removable(each)]
+
+    def _is_ours(self) -> bool:
+        """Whether nobody else may put anything into the folder."""
+        try:
+            found = self.folder.stat()
+        except OSError:
+            return False
+        return found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE
+
+    @contextlib.contextmanager
+    def _opened(self, key: str) -> Iterator[io.FileIO | None]:
+        """Open an entry, if it is a file of ours and no larger than all may be; without ever waiting for it."""
+        try:
+            descriptor = os.open(self._path(key), _FLAGS) if self._is_ours() else None
+        except OSError:
+            descriptor = None
+        if descriptor is None:
+            yield None
+            return
+        try:
+            found = os.fstat(descriptor)
+            is_entry = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+            is_entry = is_entry and found.st_size <= self.most_bytes
+            yield io.FileIO(descriptor, closefd=False) if is_entry else None
+        finally:
+            os.close(descriptor)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{_SUFFIX}"
+
+
+def _is_removable(found: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link in the place of one: that is never followed."""
+    return found.is_symlink() or found.is_file(follow_symlinks=False)

@@ -11,6 +11,8 @@ from attribute.reports.escape import terminal
 
 __all__ = ["cache"]
 
+NOWHERE = "nothing is kept: there is no home; XDG_CACHE_HOME names another place"
+
 
 @click.group(help="Show or delete what was kept of logs that were read.")
 def cache() -> None:
@@ -20,7 +22,11 @@ def cache() -> None:
 @cache.command(help="Say where it lies, how large it is, and what was used when.")
 def show() -> None:
     """Print one line per entry, the one used last at the end."""
-    store = Store(folder=default_folder())
+    folder = default_folder()
+    if folder is None:
+        click.echo(NOWHERE)
+        return
+    store = Store(folder=folder)
     entries = store.entries()
     total = sum(entry.size_bytes for entry in entries)
     click.echo(f"{terminal(str(store.folder))}: {len(entries)} entries, {total:,} of at most {MOST_BYTES:,} bytes")
@@ -32,5 +38,6 @@ def show() -> None:
 @cache.command(help="Delete all of it. Nothing is lost but time.")
 def clear() -> None:
     """Delete every entry."""
-    removed = Store(folder=default_folder()).clear()
+    folder = default_folder()
+    removed = 0 if folder is None else Store(folder=folder).clear()
     click.echo(f"{removed} entries deleted")

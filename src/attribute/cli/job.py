@@ -130,7 +130,7 @@ class Job:
             strict=self.flags.strict,
             fingerprint=self.flags.fingerprint,
             latency_slot=latency_slot,
-            cache=None if self.flags.no_cache else Cache(store=Store(folder=default_folder())),
+            cache=None if self.flags.no_cache else _cache(),
             on_reject=on_reject,
             on_progress=on_progress,
         )
@@ -195,6 +195,11 @@ def prepare(flags: AnalysisFlags) -> Job:
         thresholds=_thresholds(config),
         engine=_engine(config),
     )
+
+
+def _cache() -> Cache | None:
+    folder = default_folder()
+    return None if folder is None else Cache(store=Store(folder=folder))
 
 
 def _window(flags: AnalysisFlags, now: datetime, zone: tzinfo) -> Window:
