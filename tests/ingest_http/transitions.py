@@ -23,6 +23,7 @@ HALF_HOUR = 1800
 
 def check(folder: Path, zones: Sequence[str], years: Iterable[int]) -> int:
     """Compare what the service says of every day on which a zone changes, and of its neighbours; how many were seen."""
+    folder.mkdir(exist_ok=True)
     world = make_world(folder, settings=Settings(usage_max_days=5000), busy_s=60.0)
     try:
         token = world.token()
