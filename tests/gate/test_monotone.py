@@ -16,7 +16,21 @@ from attribute.gate.baseline import build
 from attribute.gate.cells import capped
 from attribute.gate.spike import _least_mean
 from attribute.rules.words import Class
-from tests.gate.world import BLIND, FUNCTIONS, HEALTHY, KNOWN, NOW, REFUSED, UNKNOWN, Row, calm, calm_rows, frame, row
+from tests.gate.world import (
+    BLIND,
+    FUNCTIONS,
+    HEALTHY,
+    KNOWN,
+    NOW,
+    REFUSED,
+    UNKNOWN,
+    Row,
+    calm,
+    calm_rows,
+    frame,
+    row,
+    steady,
+)
 
 BASELINE = build(calm())
 WEEK = 168 * 60
@@ -93,6 +107,19 @@ def test_fail_with_known_failures_turned_unknown_stays_a_fail(
     after = gate(after_counts, now=NOW, baseline=BASELINE, limits=LIMITS)
     failed = {one.id for one in before.outcomes if one.state is State.FAIL}
     assert failed <= {one.id for one in after.outcomes if one.state is State.FAIL}
+
+
+@pytest.mark.parametrize("failures", [4, 5, 6, 60])
+def test_known_failures_that_turn_unknown_at_one_time_stay_above_the_floor(failures: int) -> None:
+    """That a burst is cut is no reason to say that there is too little to judge."""
+    at = NOW - timedelta(minutes=5)
+    rows = [one for name in FUNCTIONS for one in steady(name, HEALTHY, hours=1, per_slot=10)]
+    rows += [row(name, at, UNKNOWN, 2) for name in FUNCTIONS]
+    before = gate(frame([*rows, row("api", at, KNOWN, failures)]), now=NOW, baseline=BASELINE)
+    after = gate(frame([*rows, row("api", at, UNKNOWN, failures)]), now=NOW, baseline=BASELINE)
+    failed = {one.id for one in before.outcomes if one.state is State.FAIL}
+    assert failed <= {one.id for one in after.outcomes if one.state is State.FAIL}
+    assert bool(failed) == (failures < 60)
 
 
 def healthy_turned_unknown(counts: pl.DataFrame, *, where: pl.Expr, share: float, look: Row) -> pl.DataFrame:

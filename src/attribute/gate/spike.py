@@ -179,6 +179,15 @@ class _Counts:
     late_requests: int
     slots: frozenset[int]
 
+    @property
+    def whole_incident(self) -> int:
+        """
+        Return the incident requests with no burst cut.
+
+        A known failure that turns UNKNOWN amid a burst is cut with it; the floor must not miss it.
+        """
+        return self.incident - self.counted + self.unknown
+
     @classmethod
     def of(cls, sample: Sample, kind: Kind, hours: int) -> _Counts:
         raw = sample.slots_of(kind)
@@ -228,7 +237,7 @@ class _Test:
         counts, settings = self.counts, self.settings
         p_value = self.p_value(counts.counted)
         still_there = self.still_there()
-        enough = counts.counted >= settings.min_unknown and counts.incident >= self.least
+        enough = counts.counted >= settings.min_unknown and counts.whole_incident >= self.least
         fails = enough and p_value < settings.alpha and still_there is not False
         needed = self.needed() if search else None
         return SpikeTest(
@@ -285,7 +294,7 @@ class _Test:
     def needed(self) -> int | None:
         """Return how many UNKNOWN among as many incident requests would have been enough."""
         total = self.counts.incident
-        if total < self.least or self.p_value(total) >= self.settings.alpha:
+        if self.counts.whole_incident < self.least or self.p_value(total) >= self.settings.alpha:
             return None
         low, high = 0, total
         while high - low > 1:
