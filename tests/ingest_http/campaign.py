@@ -2,7 +2,7 @@
 The long forms of the tests of the service's HTTP side: `python -m tests.ingest_http.campaign`.
 
 Timing of refusals (20,000 each of four kinds), slow peers (500 sockets beside 20 good clients), strangers' traffic
-(5,000 requests of 20 users), a million records into a log that is full now and then, every transition of every zone
+(100,000 requests of 20 users), a million records into a log that is full now and then, every transition of every zone
 from 1990 to 2040, and generated questions (2,000 per operation). Names of parts as arguments run those alone. Prints
 one line per part and ends with 1 if any missed its bar.
 """
@@ -40,7 +40,7 @@ SAMPLES = 20_000
 SLOW_PEERS = 500
 GOOD_CLIENTS = 20
 GOOD_SECONDS = 20
-STRANGERS = 5_000
+STRANGERS = 100_000
 RECORDS = 1_000_000
 QUESTIONS = 2_000
 YEARS = range(1990, 2041)

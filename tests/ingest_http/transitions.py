@@ -57,10 +57,12 @@ def _check_day(world: World, token: str, held: dict[int, int], zone: str, middle
     days = [middle + timedelta(days=offset) for offset in (-1, 0, 1)]
     noon = int(datetime(middle.year, middle.month, middle.day, 12, tzinfo=UTC).timestamp()) // HALF_HOUR
     of_day: dict[date, list[int]] = {day: [] for day in days}
+    today = date.min
     for slot in range(noon - 150, noon + 150):
-        local = datetime.fromtimestamp(slot * HALF_HOUR, info).date()
-        if local in of_day:
-            of_day[local].append(slot)
+        # where clocks go back over midnight, the day that had begun goes on
+        today = max(today, datetime.fromtimestamp(slot * HALF_HOUR, info).date())
+        if today in of_day:
+            of_day[today].append(slot)
     query = f"from={days[0]}&to={days[-1]}&tz={zone.replace('+', '%2B')}"
     daily = world.read("usage-daily", query, token=token)["data"]
     expected = {str(day): sum(held[slot] for slot in of_day[day]) for day in days}

@@ -1,9 +1,8 @@
 """
 The long forms of the heavy tests.
 
-`python -m tests.ingest_store.campaign [NAME ...] [--scale N]`: without names all of them. Each prints what was done and
-what it found; the process ends with 1 at the first broken promise. At scale 1 the whole campaign takes about a quarter
-of an hour on two cores; a nightly run uses 10.
+`python -m tests.ingest_store.campaign [NAME ...] [--scale N | --night]`: without names all of them. Each prints what
+was done and what it found; the process ends with 1 at the first broken promise. A night gives each its own scale.
 """
 
 from __future__ import annotations
@@ -170,16 +169,30 @@ CAMPAIGNS: dict[str, Callable[[int], str]] = {
     for each in (convergence, life, crowds, kills, power, server_kills, vendor_faults)
 }
 
+NIGHT: dict[str, int] = {
+    "convergence": 12,
+    "life": 1,
+    "crowds": 25,
+    "kills": 10,
+    "power": 25,
+    "server-kills": 10,
+    "vendor-faults": 10,
+}
+"""The scale of each in a night."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.ingest_store.campaign")
     parser.add_argument("names", nargs="*", choices=[[], *CAMPAIGNS], default=[])
-    parser.add_argument("--scale", type=int, default=1)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--scale", type=int, default=1)
+    size.add_argument("--night", action="store_true", help="each at the size of a night")
     chosen = parser.parse_args()
     for name in chosen.names or CAMPAIGNS:
         started = time.monotonic()
         print(f"{name}: ", end="", flush=True)
-        print(f"{CAMPAIGNS[name](chosen.scale)} ({time.monotonic() - started:.0f} s)", flush=True)
+        scale = NIGHT[name] if chosen.night else chosen.scale
+        print(f"{CAMPAIGNS[name](scale)} ({time.monotonic() - started:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ Local days as ranges of half hours.
 A half hour belongs to the local day in which it begins, and a local day begins at its first half hour: so the days of
 any zone, whatever its offset and its transitions, cut the half hours into ranges without gap or overlap, and sums over
 days add up to the sum over the half hours.
+
+Where clocks go back over midnight (Labrador, 28 October 2006), the half hours that carry the earlier date once more
+belong to the day that had already begun: a day is one range, and never goes on after the next.
 """
 
 from __future__ import annotations
