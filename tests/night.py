@@ -1,8 +1,8 @@
 """
 A night of the ingest service's heavy tests: `python -m tests.night`.
 
-First the HTTP side's long forms, then the stores' at the sizes of a night, one after the other, for some of them measure
-time. Ends with 1 if any promise was broken.
+First the HTTP side's long forms, then the stores' at the sizes of a night, one after the other, for some of them
+measure time. Ends with 1 if any promise was broken.
 """
 
 from __future__ import annotations
