@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +22,7 @@ from attribute.cache.store import Store
 from attribute.logs.sources import Source
 from attribute.logs.storage import is_url
 
-__all__ = ["Fingerprint", "fingerprint"]
+__all__ = ["Fingerprint", "fingerprint", "together"]
 
 _BLOCK_BYTES: Final = 2**20
 _LEAST_BYTES: Final = 2**24
@@ -59,8 +59,12 @@ def fingerprint(sources: Sequence[Source], *, store: Store, threads: int) -> Fin
     known = [digest for digest in digests if digest is not None]
     if len(known) < len(digests):
         return None
-    sha256 = hashlib.sha256("\n".join(sorted(known)).encode()).hexdigest()
-    return Fingerprint(sha256=sha256, bytes=sum(source.size_bytes for source in sources))
+    return Fingerprint(sha256=together(known), bytes=sum(source.size_bytes for source in sources))
+
+
+def together(digests: Iterable[str]) -> str:
+    """Return the hash of the hashes of files, sorted, so that names and order do not matter."""
+    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
 def _digest(source: Source, store: Store) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,7 +20,6 @@ from attribute.reports.asked import Asked
 from attribute.reports.kept_view import UNREADABLE, packed, unpacked
 from attribute.reports.model import Result, Rules, View
 from attribute.reports.writers import WRITERS
-from attribute.rules.thresholds import Limits
 
 __all__ = ["ViewShelf", "shelf_of"]
 
@@ -50,12 +48,11 @@ class ViewShelf:
     """
 
     def __init__(self, store: Store, job: Job) -> None:
-        limits = job.thresholds
         question = (
             _FORMAT,
             code_mark(),
             job.catalogue.sha256,
-            [(name, _values(own)) for name, own in [("", limits.default), *sorted(limits.by_function.items())]],
+            job.thresholds.listed(),
             (job.window.since_at, job.window.until_at),
             job.flags.functions,
             job.flags.strict,
@@ -119,7 +116,3 @@ def _files(
     """Say which files there are, in plain values; one that cannot be told is like no other."""
     read = [[source.name, *(each or [])] for source, each in zip(sources, known, strict=True)]
     return [read, [[note.name, note.reason] for note in skipped]]
-
-
-def _values(limits: Limits) -> list[float]:
-    return [float(getattr(limits, each.name)) for each in fields(limits)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from attribute.cache.contents import Text, seal
+from attribute.cache.digests import together
 from attribute.engines.analysis import Analysis, AnalysisOptions, FileNote, InputAccount, Progress, RejectedAt
 from attribute.engines.head_start import HeadStart, Scannable
 from attribute.engines.keeper import Keeper
@@ -396,7 +396,7 @@ class Gathering:
         return InputAccount(
             files=len(self.sources),
             bytes=sum(outcome.bytes_read for outcome in self.outcomes),
-            fingerprint=_fingerprint(self.outcomes) if self.options.fingerprint else None,
+            fingerprint=together(each.sha256 or "" for each in self.outcomes) if self.options.fingerprint else None,
             lines=tally.lines,
             records=tally.records,
             rejected=tally.rejected,
@@ -474,9 +474,3 @@ def _kept_of(area: _Range, keeper: Keeper) -> Kept | None:
 def _problem(outcome: SourceOutcome) -> str:
     """Say what kept a source from being read in full."""
     return f"{outcome.problem}: {outcome.detail}" if outcome.detail else str(outcome.problem)
-
-
-def _fingerprint(outcomes: Sequence[SourceOutcome]) -> str:
-    """Hash the hashes of the files, sorted, so that names and order do not matter."""
-    digests = sorted(outcome.sha256 or "" for outcome in outcomes)
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Final
 
 import polars as pl
@@ -18,7 +17,6 @@ from attribute.engines.settle import Settled
 from attribute.engines.spill import Spill
 from attribute.frames import COUNTS, LATENCY, VERDICTS
 from attribute.rollup import Rollup
-from attribute.rules.thresholds import Limits
 
 __all__ = ["Shelf"]
 
@@ -40,12 +38,11 @@ class Shelf:
     """
 
     def __init__(self, store: Store, known: Sequence[tuple[str, str]], options: AnalysisOptions) -> None:
-        limits = options.thresholds
         said = [
             "settled 2",
             code_mark(),
             options.catalogue.sha256,
-            repr([(name, _values(own)) for name, own in [("", limits.default), *sorted(limits.by_function.items())]]),
+            repr(options.thresholds.listed()),
             context_of(options),
             *sorted(identity for identity, _ in known),
         ]
@@ -81,7 +78,3 @@ class Shelf:
         rows = pl.concat([VERDICTS.to_frame(), *settled.verdicts.frames()])
         head = {"duplicates": settled.duplicates, "state": self._state}
         self._store.put(self._key, pack(head, (settled.rollup.counts, settled.rollup.latency, rows)))
-
-
-def _values(limits: Limits) -> list[float]:
-    return [float(getattr(limits, each.name)) for each in fields(limits)]

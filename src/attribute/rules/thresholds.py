@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from attribute.m1.errors import AttributionError
@@ -83,6 +83,11 @@ class Thresholds:
     def of(self, function: str) -> Limits:
         """Return the limits that hold for *function*."""
         return self.by_function.get(function, self.default)
+
+    def listed(self) -> list[tuple[str, list[float]]]:
+        """Return the limits in order of their function, those for all others first, to tell them apart."""
+        every = [("", self.default), *sorted(self.by_function.items())]
+        return [(name, [float(getattr(limits, each.name)) for each in fields(limits)]) for name, limits in every]
 
 
 def _thresholds(default: Limits, by_function: dict[str, Limits]) -> Thresholds:
