@@ -10,13 +10,15 @@ from the request's other records, and says so.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import polars as pl
 
 from attribute.frames import RECORDS, REQUESTS, UPSTREAM_INVALID, UPSTREAM_TIMEOUT
 
-__all__ = ["Trace", "consolidate", "count_duplicates", "trace"]
+__all__ = ["Trace", "consolidate", "count_duplicates", "requests_of_one", "trace"]
+
+_Frame = TypeVar("_Frame", pl.DataFrame, pl.LazyFrame)
 
 _TIME_ORDER: Final = (
     "at", "latency_ms", "_failing", "status", "error_code", "upstream_status", "upstream_latency_ms", "function",
@@ -51,12 +53,15 @@ def consolidate(records: pl.DataFrame, *, in_order: bool = True) -> pl.DataFrame
     """
     records = _canonical(records)
     alone = pl.col("request_id").is_unique()
-    singles = records.filter(alone).with_columns(
-        pl.lit(None, pl.String).alias("joined_from"), pl.lit(1, pl.Int32).alias("records")
-    )
+    singles = _said_of_one(records.filter(alone))
     several = _put_together(records.filter(~alone)) if singles.height < records.height else singles.clear()
     requests = pl.concat([singles, several])
     return requests.sort("at", "request_id", nulls_last=True, maintain_order=True) if in_order else requests
+
+
+def requests_of_one(records: _Frame) -> _Frame:
+    """Return what `consolidate` makes of *records* if no two of them are of one request, in the order they are in."""
+    return _said_of_one(_canonical(records))
 
 
 def count_duplicates(records: pl.DataFrame, requests: pl.DataFrame) -> int:
@@ -107,7 +112,11 @@ def trace(records: pl.DataFrame) -> Trace:
     return Trace(records=ordered.select(list(RECORDS)), deciding=deciding, status_lender=status, latency_lender=latency)
 
 
-def _canonical(records: pl.DataFrame) -> pl.DataFrame:
+def _said_of_one(records: _Frame) -> _Frame:
+    return records.with_columns(pl.lit(None, pl.String).alias("joined_from"), pl.lit(1, pl.Int32).alias("records"))
+
+
+def _canonical(records: _Frame) -> _Frame:
     # -0.0 equals 0.0 but would print differently, depending on which of two equal rows is kept; polars takes `+ 0.0`
     # for nothing to do
     return records.select(list(RECORDS)).with_columns(pl.col("latency_ms", "upstream_latency_ms").abs())

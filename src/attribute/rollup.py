@@ -120,20 +120,22 @@ def count_some_healthy(
     return _count(records, {**_unruled(records.height), "reason": reason}, keep=keep, slot=slot)
 
 
-def counted_healthy(counts: pl.DataFrame, latency: pl.DataFrame) -> Rollup:
+def counted_healthy(counts: pl.DataFrame, absorbed: pl.Series, latency: pl.DataFrame) -> Rollup:
     """
     Make a rollup of healthy requests that are counted already, for `merge` alone.
 
     Args:
-        counts: columns of `COUNTS` but `class`, `rule` and `reason`, and `absorbed` (Boolean) in their place.
+        counts: columns of `COUNTS` but `class`, `rule` and `reason`.
+        absorbed: of each row, whether the upstream failed all the same; never null.
         latency: columns of `LATENCY` of the same requests; other columns are ignored.
     """
-    ruled = counts.with_columns(
-        pl.lit(NO_CLASS).alias("class"),
-        pl.lit(None, pl.String).alias("rule"),
-        pl.lit(_HEALTHY_REASONS).gather(pl.col("absorbed").cast(pl.UInt32)).alias("reason"),
-    )
-    return Rollup(ruled.select(COUNTS.names()), latency.select(LATENCY.names()))
+    ruled = {
+        "class": pl.Series([NO_CLASS]).new_from_index(0, counts.height),
+        "rule": pl.Series([None], dtype=pl.String).new_from_index(0, counts.height),
+        "reason": _HEALTHY_REASONS[absorbed.cast(pl.UInt32)],
+    }
+    columns = [ruled[name].alias(name) if name in ruled else counts[name] for name in COUNTS]
+    return Rollup(pl.DataFrame(columns), pl.DataFrame([latency[name] for name in LATENCY]))
 
 
 def count_verdicts(verdicts: pl.DataFrame, *, slot: timedelta = SLOT) -> Rollup:

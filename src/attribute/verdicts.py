@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import polars as pl
 
 from attribute.frames import VERDICTS
 from attribute.rules.compile import CompiledRules
 
-__all__ = ["classify"]
+__all__ = ["classify", "decide"]
+
+_Frame = TypeVar("_Frame", pl.DataFrame, pl.LazyFrame)
 
 
 def classify(requests: pl.DataFrame, compiled: CompiledRules, *, in_order: bool = True) -> pl.DataFrame:
@@ -25,9 +29,12 @@ def classify(requests: pl.DataFrame, compiled: CompiledRules, *, in_order: bool 
         A `VERDICTS` frame with one row per request that is failing or slow; the others are left out. In order of `at`
         (untimed last), then `request_id`, or in none.
     """
-    verdicts = (
-        requests.filter(compiled.incident)
-        .with_columns(*compiled.verdict[:-1], compiled.flags)
-        .select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())
-    )
+    verdicts = decide(requests.filter(compiled.incident), compiled)
     return verdicts.sort("at", "request_id", nulls_last=True, maintain_order=True) if in_order else verdicts
+
+
+def decide(incident: _Frame, compiled: CompiledRules) -> _Frame:
+    """Return `VERDICTS` of requests (`REQUESTS`) each of which is known to be failing or slow, in the order given."""
+    return incident.with_columns(*compiled.verdict[:-1], compiled.flags).select(
+        pl.col(name).cast(dtype) for name, dtype in VERDICTS.items()
+    )

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from attribute.cache.identity import Snapshot
 from attribute.cache.store import Store
-from attribute.engines import local
+from attribute.engines import gathering, local
 from attribute.engines.analysis import Analysis, AnalysisOptions, Cache, Window
 from attribute.engines.local import analyse
 from attribute.logs.lines import decode_chunk
@@ -278,11 +278,11 @@ def test_answer_over_nothing_new_is_not_settled_again(logs: Path, monkeypatch: p
     cache = cache_in(logs)
     first = told(analyse(options_for(logs, cache)))
 
-    def unwanted(**_: object) -> None:
+    def unwanted(*_: object, **__: object) -> None:
         raise RuntimeError("settled again")
 
     other = Thresholds(default=Limits(upstream_low_share=0.1))
-    monkeypatch.setattr(local, "settle", unwanted)
+    monkeypatch.setattr(gathering, "settle", unwanted)
     assert told(analyse(options_for(logs, cache))) == first
     with pytest.raises(RuntimeError, match="settled again"):
         analyse(options_for(logs, cache, thresholds=other))

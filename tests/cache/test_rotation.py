@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from attribute.cache import contents
+from attribute.cache import hashing
 from attribute.cache.contents import Beginning, Listed, Text, seal
 from attribute.cache.store import Store
 from attribute.engines import keeper as keepers
@@ -272,7 +272,7 @@ def test_log_that_grows_and_is_rotated_gives_the_answer_of_one_that_is_read_anew
 def test_texts_are_sealed_alike_whatever_their_blocks(has_blake3: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the quick hash or the one that is everywhere; a seal of the other kind fits nothing."""
     if not has_blake3:
-        monkeypatch.setattr(contents, "_blake3", None)
+        monkeypatch.setattr(hashing, "_blake3", None)
     whole = bytes(range(256)) * 9
     first, second = seal(whole[:1000]), seal(whole[1000:])
     for size in (1, 7, 999, 1000, 5000):

@@ -121,7 +121,7 @@ def test_calm_records_counted_by_the_scanner_equal_local(tmp_path: Path, monkeyp
 
     def watched(chunk: Chunk, **how: Any) -> Decoded:  # noqa: ANN401 - handed on as it is
         decoded = decode_chunk(chunk, **how)
-        counted.append(decoded.calm is not None and decoded.calm.ids.height > 0)
+        counted.append(decoded.calm is not None and decoded.calm.records.height > 0)
         return decoded
 
     monkeypatch.setattr(kernel, "decode_chunk", watched)

@@ -113,7 +113,7 @@ def test_calm_record_ends_its_request_by_its_stage(stage: str) -> None:
     found = scanned({**SOUND, "stage": stage}, calm=TERMS).calm
     assert found is not None
     ends = stage in ENDING_STAGES
-    assert found.ids["ending"].to_list() == [ends]
+    assert found.records["ending"].to_list() == [ends]
     assert found.ending_functions == (frozenset({"quote"}) if ends else frozenset())
 
 

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt
-from attribute.frames import COUNTS, LATENCY
+from attribute.frames import COUNTS, LATENCY, VERDICTS
 from attribute.incidents import group
 from attribute.reports.asked import Asked, Goal
 from attribute.reports.document import Document
@@ -30,7 +30,7 @@ from attribute.reports.weekly_view import weekly_document
 from attribute.reports.weeks import Week
 from attribute.rollup import Rollup
 from attribute.rules.catalogue import builtin
-from tests.reports.world import THRESHOLDS, Row, analysis_of, full_account, outage, request, result_of
+from tests.reports.world import THRESHOLDS, FixedRows, Row, analysis_of, full_account, outage, request, result_of
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -180,7 +180,7 @@ def analysis_of_counts(counts: pl.DataFrame, latency: pl.DataFrame) -> Analysis:
     return Analysis(
         account=InputAccount(files=1, lines=int(counts["requests"].sum()), records=int(counts["requests"].sum())),
         rollup=Rollup(counts, latency),
-        verdicts=analysis_of([request(1, 0)]).verdicts.filter(pl.lit(value=False)),
+        rows=FixedRows(VERDICTS.to_frame()),
     )
 
 

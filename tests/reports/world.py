@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import polars as pl
 
-from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt
+from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt, Window
 from attribute.frames import REQUESTS
 from attribute.incidents.model import Incident, Span
 from attribute.reports.asked import Asked
@@ -47,6 +49,22 @@ def request(number: int, minute: float | None, function: str = "quote", fields: 
     return {**row, **(fields or {})}
 
 
+@dataclass(frozen=True)
+class FixedRows:
+    """Verdicts that are at hand."""
+
+    verdicts: pl.DataFrame
+
+    def between(self, since: datetime | None, until: datetime | None) -> pl.LazyFrame:
+        """Return those of a stretch of time, in order."""
+        inside = Window(since_at=since, until_at=until).holds(pl.col("at"))
+        return self.verdicts.lazy().filter(inside).sort("at", "request_id", nulls_last=True)
+
+    def flags(self) -> dict[str, int]:
+        """Count the flags, one by one."""
+        return dict(sorted(Counter(flag for flags in self.verdicts["flags"] for flag in flags).items()))
+
+
 def analysis_of(rows: Sequence[Row], *, account: InputAccount | None = None) -> Analysis:
     """What an engine answers to *rows*."""
     frame = pl.DataFrame(list(rows), schema=REQUESTS)
@@ -67,7 +85,7 @@ def analysis_of(rows: Sequence[Row], *, account: InputAccount | None = None) -> 
             last_at=times.max(),  # type: ignore[arg-type]  # a column of instants
         ),
         rollup=rollup,
-        verdicts=verdicts.lazy().sort("at", "request_id", nulls_last=True),
+        rows=FixedRows(verdicts),
     )
 
 

@@ -7,22 +7,16 @@ which nothing is kept is held against them. It is the same text as far as all se
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
+from attribute.cache.hashing import new_hash
 from attribute.cache.store import Store
 
 __all__ = ["Beginning", "Listed", "Seal", "Text", "seal"]
-
-_blake3: Any = None
-with contextlib.suppress(ImportError):  # there is none for this machine: SHA-256 does it in three times the time
-    _blake3 = importlib.import_module("blake3").blake3
 
 _MOST: Final = 8
 """So many files that begin alike are listed: those that were read last."""
@@ -36,13 +30,9 @@ Seal = tuple[int, str]
 
 def seal(data: bytes) -> Seal:
     """Seal one piece of text."""
-    found = _new_hash()
+    found = new_hash()
     found.update(data)
     return len(data), _said(found)
-
-
-def _new_hash() -> Any:  # noqa: ANN401 - of the one library or of the other
-    return hashlib.sha256() if _blake3 is None else _blake3()
 
 
 def _said(found: Any) -> str:  # noqa: ANN401 - the same
@@ -72,7 +62,7 @@ class Text:
 
     def passes(self, expected: Seal) -> bool:
         """Step over as many bytes as were sealed, and tell whether they are those."""
-        found, left = _new_hash(), expected[0]
+        found, left = new_hash(), expected[0]
         while left > 0 and (block := self._ahead or next(self._blocks, None)) is not None:
             found.update(block[:left])
             self._ahead = block[left:]

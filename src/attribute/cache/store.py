@@ -11,7 +11,6 @@ write to is neither believed nor written to.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import os
 import stat
@@ -21,12 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from attribute.cache.hashing import new_hash
+
 __all__ = ["MOST_BYTES", "Entry", "Store", "default_folder"]
 
 MOST_BYTES: Final = 4 * 2**30
 """So large may all entries together grow; those that were not used for longest go first."""
 
-_MAGIC: Final = b"attribute cache 1\n"
+_MAGIC: Final = f"attribute cache 2 {new_hash().name}\n".encode()
 _START_BYTES: Final = len(_MAGIC) + 32
 _SUFFIX: Final = ".kept"
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -74,22 +75,32 @@ class Store:
         with self._opened(key) as file:
             return None if file is None else memoryview(file.read(_START_BYTES + count))[_START_BYTES:]
 
-    def get(self, key: str) -> memoryview | None:
-        """Return what was kept under *key*, or None where nothing sound is there."""
+    def has(self, key: str) -> bool:
+        """Return whether something lies under *key*, sound or not."""
+        return self.peek(key, 0) is not None
+
+    def get(self, key: str, digest: str | None = None) -> bytes | None:
+        """
+        Return what was kept under *key*, or None where nothing sound is there.
+
+        Args:
+            key: of the entry.
+            digest: what its hash must be, in hexadecimal, where that is known.
+        """
         with self._opened(key) as file:
             if file is None:
                 return None
-            content = file.read()
+            start, payload = file.read(_START_BYTES), file.read()
             with contextlib.suppress(OSError):
                 os.utime(file.fileno())
-        payload = memoryview(content)[_START_BYTES:]
-        if content[:_START_BYTES] != _MAGIC + hashlib.sha256(payload).digest():
+        found_digest = new_hash(payload).digest()
+        if start != _MAGIC + found_digest or digest not in {None, found_digest.hex()}:
             with contextlib.suppress(OSError):
                 self._path(key).unlink()
             return None
         return payload
 
-    def put(self, key: str, payload: bytes) -> None:
+    def put(self, key: str, payload: bytes | memoryview) -> None:
         """Keep *payload* under *key*, in place of what was there; do without where the disk does not let us."""
         size_bytes = _START_BYTES + len(payload)
         if size_bytes > self.most_bytes:
@@ -104,12 +115,18 @@ class Store:
             return
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(_MAGIC + hashlib.sha256(payload).digest())
+                file.write(_MAGIC + new_hash(payload).digest())
                 file.write(payload)
             Path(name).replace(self._path(key))
         except OSError:
             with contextlib.suppress(OSError):
                 Path(name).unlink()
+
+    def remove(self, key: str) -> None:
+        """Delete what lies under *key*, if anything does."""
+        if self._is_ours():
+            with contextlib.suppress(OSError):
+                self._path(key).unlink()
 
     def entries(self) -> list[Entry]:
         """Return what is kept, the one that was not used for longest first."""

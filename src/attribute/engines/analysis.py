@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from attribute.cache.store import Store
 from attribute.logs.cutting import CHUNK_BYTES
@@ -21,8 +22,12 @@ if TYPE_CHECKING:  # what is asked, and whether the answer is known, is said wit
     from attribute.rollup import Rollup
 
 MEMORY_BYTES = 256 * 2**20
-ENGINE_CHUNK_BYTES = 3 * CHUNK_BYTES // 2
-"""Every chunk costs some milliseconds of its own; blocks over 32 MiB cost their memory anew each time."""
+THREADS = max(3, min(4, os.cpu_count() or 1))
+"""One more than two cores, for they wait for each other now and then; each has a chunk of its own in memory."""
+
+
+SAMPLE_REJECTS = 20
+"""So many rejected lines are shown as examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +126,8 @@ class AnalysisOptions:
     functions: tuple[str, ...] = ()
     strict: bool = False
     fingerprint: bool = False
-    chunk_bytes: int = ENGINE_CHUNK_BYTES
-    threads: int = 3
+    chunk_bytes: int = CHUNK_BYTES
+    threads: int = THREADS
     memory_bytes: int = MEMORY_BYTES
     latency_slot: timedelta = SLOT
     cache: Cache | None = None
@@ -199,6 +204,27 @@ class InputAccount:
     sample_rejects: tuple[RejectedAt, ...] = ()
 
 
+class Rows(Protocol):
+    """The verdicts of an analysis, one per incident request, made when they are asked for."""
+
+    def between(self, since: datetime | None, until: datetime | None) -> pl.LazyFrame:
+        """
+        Return the verdicts (`VERDICTS`) in order of time (untimed last), then `request_id`.
+
+        Args:
+            since: verdicts before it are left out, and those without a time.
+            until: the same, for those at it or later.
+
+        Returns:
+            A frame that is valid as long as this object lives.
+        """
+        ...
+
+    def flags(self) -> dict[str, int]:
+        """Return how many of the verdicts carry which flag, by name of flag."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """
@@ -207,13 +233,16 @@ class Analysis:
     Attributes:
         account: where every line went.
         rollup: counts per minute and key of all requests, healthy ones included.
-        verdicts: one row per incident request (`VERDICTS`), in order of time (untimed last), then `request_id`.
+        rows: its single verdicts.
         known: of every file, in order, what it is and what it is up to where it was read; None where that is not known.
-        keep_alive: what *verdicts* reads from; the lazy frame is valid as long as the analysis lives.
     """
 
     account: InputAccount
     rollup: Rollup
-    verdicts: pl.LazyFrame
+    rows: Rows
     known: tuple[tuple[str, str], ...] | None = None
-    keep_alive: object = None
+
+    @property
+    def verdicts(self) -> pl.LazyFrame:
+        """One row per incident request, see `Rows.between`; valid as long as the analysis lives."""
+        return self.rows.between(None, None)

@@ -14,11 +14,9 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from attribute.engines.analysis import Analysis, AnalysisOptions, Progress, RejectedAt
-from attribute.engines.kept import SAMPLE_REJECTS
+from attribute.engines.analysis import SAMPLE_REJECTS, Analysis, AnalysisOptions, Progress, RejectedAt
+from attribute.engines.gathering import Gathering, conclude
 from attribute.engines.kernel import Common, Task, common_bytes, task_bytes
-from attribute.engines.local import Gathering, conclude
-from attribute.engines.partial import hash_of
 from attribute.engines.splits import SPLIT_BYTES, Split, plan
 from attribute.engines.wire import Reply, WireError, unpack
 from attribute.frames import RECORDS
@@ -280,14 +278,13 @@ class _ClusterGathering(Gathering):
         self.outcomes = [self._outcome(file, outcomes) for file in range(len(self.sources))]
 
     def _take_partial(self, number: int, reply: Reply) -> None:
-        partial = reply.partial
+        partial, alone = reply.partial, reply.alone
         assert partial is not None
-        self.tally += partial.tally
-        self.ending_functions |= partial.ending_functions
-        self.loud.add(partial.loud)
-        self.quiet.add(partial.quiet.with_columns(pl.lit(number, pl.UInt32).alias("piece")))
-        self.ended.add(partial.ended)
-        self.unended.add(partial.unended)
+        assert alone is not None
+        self.count(partial)
+        self.loud.add(partial.loud, alone.keys)
+        self.judge(alone)
+        self.quiet.add(partial.quiet, [(number, partial.quiet.height)])
         self._lines[number] = partial.tally.lines
 
     def _tell_rejects(self) -> None:
@@ -323,16 +320,8 @@ class _ClusterGathering(Gathering):
 
     def fetch(self, pieces: Sequence[int]) -> Iterator[pl.DataFrame]:
         """Yield those records of *pieces* that share a request with a loud one, in order of the pieces."""
-        loud = self.loud.lazy().select(hash_of(pl.col("request_id")).alias("hash")).unique()
-        met = (
-            self.quiet.lazy()
-            .filter(pl.col("piece").is_in(list(pieces)))
-            .join(loud, on="hash", how="semi")
-            .select("piece", "hash")
-            .unique()
-            .sort("piece", "hash")
-            .collect(engine="streaming")
-        )
+        met = self.quiet.met(self.loud.keys()["hash"]).filter(pl.col("piece").is_in(list(pieces)))
+        met = met.select("piece", "hash").unique().sort("piece", "hash")
         tasks = [
             Task(split=self.job.splits[piece], hashes=tuple(hashes))
             for piece, hashes in met.group_by("piece", maintain_order=True).agg("hash").iter_rows()

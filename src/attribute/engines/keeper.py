@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Final
 
 from attribute.cache.code import code_mark
 from attribute.cache.contents import Beginning, Listed, Seal, Text
+from attribute.cache.hashing import new_hash
 from attribute.cache.identity import Snapshot
 from attribute.cache.store import Store
 from attribute.engines.analysis import AnalysisOptions
 from attribute.logs.chunks import plain_blocks
 
 if TYPE_CHECKING:
-    from attribute.engines.kept import Kept
+    from attribute.engines.kept import Entry, Kept
 
 __all__ = ["Keeper", "context_of"]
 
-SEGMENT_BYTES: Final = 2**30
-"""A file is kept in ranges of about so many bytes, so that no entry grows with the file."""
+SEGMENT_BYTES: Final = 2**29
+"""A file is kept in ranges of about so many bytes: no entry grows with the file, or past what memory is reused for."""
 
-_FORMAT: Final = "3"
+_FORMAT: Final = "4"
 
 
 class Keeper:
@@ -41,6 +42,7 @@ class Keeper:
         self._snapshot = snapshot
         self._store = store
         self._context = context_of(options)
+        self._parts: dict[int, set[str]] = {}
 
     @classmethod
     def of(cls, path: str | None, size_bytes: int | None, options: AnalysisOptions) -> Keeper | None:
@@ -65,6 +67,7 @@ class Keeper:
         for found in self._ranges_of(self._snapshot.identity):
             if found.end > self._snapshot.lines_end or found.ending != self._snapshot.ending(start, found.end):
                 return
+            self._parts[start] = found.names
             yield found
             start = found.end
 
@@ -76,16 +79,19 @@ class Keeper:
         """
         Hand out what was kept of another file, range after range, as far as *text* is proven to be that file's text.
 
+        Nothing of what is handed out lies in an entry of that file's any more.
+
         Returns:
             Whether nothing was stepped over in the text but what was handed out.
         """
         identity = self._beginning.find(text)
         for found in self._ranges_of(identity) if identity is not None else ():
-            if not found.pieces:
+            whole = found.gathered() if found.pieces else None
+            if whole is None:
                 break
             if not all(text.passes(piece) for piece in found.pieces):
                 return False
-            take(found)
+            take(whole)
         return True
 
     def _ranges_of(self, identity: str) -> Iterator[Kept]:
@@ -93,8 +99,10 @@ class Keeper:
 
         start = 0
         while (payload := self._store.get(self._key(start, identity))) is not None:
-            found = Kept.unpacked(payload)
+            found = Kept.unpacked(payload, self._store.get)
             if found is None or found.start != start or found.end <= start:
+                return
+            if not all(map(self._store.has, found.names)):
                 return
             yield found
             start = found.end
@@ -144,13 +152,32 @@ class Keeper:
         """Return the hash that a range is recognised by."""
         return self._snapshot.ending(start, end)
 
-    def keep(self, kept: Kept) -> None:
-        """Keep a range."""
-        self._store.put(self._key(kept.start), kept.packed())
+    def keep(self, kept: Kept) -> Kept:
+        """Keep a range, in place of what was kept of it, and return it with what need not stay in memory left there."""
+        key = self._key(kept.start)
+        head, entries = kept.outlying(lambda what, payload: _entry_of(key, what, payload))
+        for (name, _), payload in entries.items():
+            self._store.put(name, payload)
+        if not all(map(self._store.has, head.names)):
+            return kept
+        self._store.put(key, head.packed())
+        for name in self._parts.get(kept.start, set()) - head.names:
+            self._store.remove(name)
+        self._parts[kept.start] = head.names
+        return head.left_in(self._store.get)
+
+    def forget(self, start: int) -> None:
+        """Do not believe the range that begins at *start* any longer."""
+        self._store.remove(self._key(start))
 
     def _key(self, start: int, identity: str | None = None) -> str:
         text = "\n".join((_FORMAT, identity or self._snapshot.identity, self._context, str(start)))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _entry_of(key: str, what: str, payload: memoryview) -> Entry:
+    digest: str = new_hash(payload).hexdigest()
+    return hashlib.sha256(f"{key}\n{what}\n{digest}".encode()).hexdigest(), digest
 
 
 def context_of(options: AnalysisOptions) -> str:

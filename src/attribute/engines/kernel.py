@@ -19,14 +19,17 @@ import orjson
 import polars as pl
 
 from attribute import __version__
+from attribute.engines.alone import Alone, taken_alone
 from attribute.engines.analysis import Window, calm_terms
-from attribute.engines.partial import QUIET, Partial, digest, hash_of, total
+from attribute.engines.partial import QUIET, Partial, digest, total
 from attribute.engines.splits import Split
 from attribute.engines.wire import REJECTS, Reply, pack
 from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome, read_through
 from attribute.logs.exact import cap_names
+from attribute.logs.hashes import HASHED_BY, hash_of
 from attribute.logs.lines import decode_chunk
+from attribute.logs.raw_scan import CalmTerms
 from attribute.rollup import merge
 from attribute.rules.catalogue import Catalogue
 from attribute.rules.compile import CompiledRules, compile_rules
@@ -80,8 +83,9 @@ class Task:
 
 
 def versions() -> dict[str, str]:
-    """Return what must be the same at both ends: hashes are equal within one version of polars."""
-    return {"attribute": __version__, "polars": pl.__version__, "python": platform.python_version().rsplit(".", 1)[0]}
+    """Return what must be the same at both ends: or hashes differ."""
+    python = platform.python_version().rsplit(".", 1)[0]
+    return {"attribute": __version__, "polars": pl.__version__, "python": python, "hashes": HASHED_BY}
 
 
 def common_bytes(common: Common) -> bytes:
@@ -131,6 +135,7 @@ def _reply(
     *,
     refusal: str | None = None,
     partial: Partial | None = None,
+    alone: Alone | None = None,
     rejects: pl.DataFrame | None = None,
     outcome: SourceOutcome | None = None,
     records: pl.DataFrame | None = None,
@@ -139,6 +144,7 @@ def _reply(
         number=number,
         refusal=refusal,
         partial=partial,
+        alone=alone,
         rejects=REJECTS.to_frame() if rejects is None else rejects,
         outcome=outcome,
         records=RECORDS.to_frame() if records is None else records,
@@ -176,18 +182,22 @@ class _Kernel:
         if self.common.request_id is not None:
             records = self._records(reader, pl.col("request_id") == self.common.request_id)
             return _reply(number, records=records, outcome=reader.outcome)
+        common = self.common
+        calm = calm_terms(thresholds=common.thresholds, window=common.window, latency_slot=common.latency_slot)
         for chunk in reader:
-            self._digest(chunk)
-        return _reply(number, partial=self._whole(), rejects=self._told(), outcome=reader.outcome)
+            self._digest(chunk, calm)
+        whole = self._whole()
+        return _reply(
+            number, partial=whole, alone=self._alone(whole.loud), rejects=self._told(), outcome=reader.outcome
+        )
 
     def _records(self, reader: ChunkReader, wanted: pl.Expr) -> pl.DataFrame:
         """Return the records of the split that are wanted, in order of line."""
         decoded = (decode_chunk(chunk, strict=self.common.strict) for chunk in reader)
         return pl.concat([RECORDS.to_frame(), *(each.records.filter(wanted) for each in decoded)])
 
-    def _digest(self, chunk: Chunk) -> None:
+    def _digest(self, chunk: Chunk, calm: CalmTerms) -> None:
         common = self.common
-        calm = calm_terms(thresholds=common.thresholds, window=common.window, latency_slot=common.latency_slot)
         decoded = decode_chunk(chunk, strict=common.strict, calm=calm)
         partial = digest(decoded, compiled=self.compiled, window=common.window, latency_slot=common.latency_slot)
         ended, unended = ((merge(rollups),) for rollups in (partial.ended, partial.unended))
@@ -211,6 +221,12 @@ class _Kernel:
             loud=pl.concat([RECORDS.to_frame(), *(partial.loud for partial in self.partials)]),
             quiet=quiet.unique().sort("hash", "ending"),  # sorted it packs to two thirds
         )
+
+    def _alone(self, loud: pl.DataFrame) -> Alone:
+        """Return what the loud records come to, each taken for a request."""
+        common = self.common
+        alone = taken_alone(loud, self.compiled, window=common.window, latency_slot=common.latency_slot)
+        return replace(alone, counted=merge([alone.counted]))
 
     def _told(self) -> pl.DataFrame:
         return pl.DataFrame(self.rejects, schema=REJECTS, orient="row")

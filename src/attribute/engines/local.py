@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import functools
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from attribute.cache.contents import Text, seal
-from attribute.cache.digests import together
-from attribute.engines.analysis import Analysis, AnalysisOptions, FileNote, InputAccount, Progress, RejectedAt
+from attribute.engines.alone import Alone, taken_alone
+from attribute.engines.analysis import SAMPLE_REJECTS, Analysis, AnalysisOptions, Progress, RejectedAt
+from attribute.engines.gathering import Gathering, conclude
 from attribute.engines.head_start import HeadStart, Scannable
 from attribute.engines.keeper import Keeper
-from attribute.engines.kept import ALL_CHUNKS, GROWS_BELOW, PLACED, SAMPLE_REJECTS, Kept
-from attribute.engines.partial import Partial, Tally, digest, total
-from attribute.engines.settle import Settled, matches, of_matching_functions, settle
-from attribute.engines.settled import Shelf
-from attribute.engines.spill import Spill
+from attribute.engines.kept import ALL_CHUNKS, GROWS_BELOW, Kept, Part
+from attribute.engines.partial import Partial, digest, is_ending, own_copy
+from attribute.engines.ranges import Range, kept_of
+from attribute.engines.settled import Shelf, rules_of
+from attribute.engines.threads import Judging, side_by_side
 from attribute.frames import RECORDS
-from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome
-from attribute.logs.exact import cap_names
+from attribute.logs.chunks import ChunkReader, SourceOutcome
+from attribute.logs.hashes import hash_of
 from attribute.logs.lines import Decoded, decode_chunk
-from attribute.logs.raw_scan import CalmTerms, keeping_memory
+from attribute.logs.raw_scan import CalmTerms, give_back_memory, keeping_memory
 from attribute.logs.scanning import SCAN, Scanned, assembled
-from attribute.logs.sources import Skipped, Source, discover
-from attribute.rollup import Rollup, merge
-from attribute.rules.compile import CompiledRules, compile_rules
+from attribute.logs.sources import Source, discover
+from attribute.m1.errors import AttributionError
+from attribute.rules.compile import compile_rules
 
-ROWS_AT_ONCE = 1_000_000
-UNKNOWN_NAMES = 50
+__all__ = ["analyse"]
+
+_CHUNKS_BETWEEN: Final = 32
+"""After so many chunks idle memory is given back."""
+
+_NO_RECORDS: Final = RECORDS.to_frame()
+
+
+class ChangedError(AttributionError):
+    """A file that is no longer what it was a moment ago."""
+
+    @classmethod
+    def meanwhile(cls, file: str) -> ChangedError:
+        """Return the error of a file that was written to elsewhere than at its end while it was read."""
+        return cls(f"{file} changed while it was read", hint="run it again")
 
 
 def analyse(options: AnalysisOptions, ahead: HeadStart | None = None) -> Analysis:
@@ -53,123 +65,34 @@ def analyse(options: AnalysisOptions, ahead: HeadStart | None = None) -> Analysi
     """
     compiled = compile_rules(options.catalogue, options.thresholds)
     discovery = discover(options.paths, exclude=options.exclude) if ahead is None else ahead.discovery
-    gathering = Gathering(options=options, compiled=compiled, sources=discovery.sources, ahead=ahead)
+    gathering = LocalGathering(options=options, compiled=compiled, sources=discovery.sources, ahead=ahead)
     gathering.read()
     return conclude(gathering, discovery.skipped)
 
 
-def conclude(gathering: Gathering, passed_over: Sequence[Skipped]) -> Analysis:
-    """Come from what was gathered to the answer, wherever it was gathered."""
-    options = gathering.options
-    shelf = gathering.shelf()
-    settled = None if shelf is None else shelf.get()
-    if settled is None:
-        settled = _settle(gathering)
-        if shelf is not None:
-            shelf.keep(settled)
-    skipped = tuple(FileNote(file=note.name, reason=note.reason) for note in passed_over)
-    account = gathering.account(duplicates=settled.duplicates, skipped=skipped)
-    verdicts = settled.verdicts.lazy()
-    if options.functions:
-        names = settled.rollup.counts["function"].unique()
-        verdicts = verdicts.filter(
-            pl.col("function").is_in([name for name in names if matches(name, options.functions)])
-        )
-    return Analysis(
-        account=account,
-        rollup=of_matching_functions(settled.rollup, options.functions),
-        verdicts=verdicts.sort("at", "request_id", nulls_last=True),
-        known=gathering.all_known(),
-        keep_alive=settled.verdicts,
-    )
-
-
-def _settle(gathering: Gathering) -> Settled:
-    options = gathering.options
-    return settle(
-        loud=gathering.loud,
-        quiet=gathering.quiet,
-        fetch=gathering.fetch,
-        ended=gathering.ended.rollups,
-        unended=gathering.unended.rollups,
-        ending_functions=frozenset(gathering.ending_functions),
-        compiled=gathering.compiled,
-        window=options.window,
-        memory_bytes=options.memory_bytes,
-        latency_slot=options.latency_slot,
-    )
-
-
-class Counted:
-    """Rollups to be added up, merged now and then so that their memory stays within a few times that of the sum."""
-
-    def __init__(self) -> None:
-        self.rollups: list[Rollup] = []
-        self._rows = 0
-        self._merge_at = ROWS_AT_ONCE
-
-    def add(self, rollups: Iterable[Rollup]) -> None:
-        """Take some more."""
-        for rollup in rollups:
-            if rollup.counts.height:
-                self.rollups.append(rollup)
-                self._rows += rollup.counts.height + rollup.latency.height
-        if self._rows > self._merge_at:
-            self.rollups = [merge(self.rollups)]
-            self._rows = self.rollups[0].counts.height + self.rollups[0].latency.height
-            self._merge_at = max(ROWS_AT_ONCE, 2 * self._rows)
-
-
 @dataclass(slots=True, kw_only=True)
-class _Range:
+class LocalGathering(Gathering):
     """
-    A range of one file, while it is read.
+    The reading of files on this machine, and the way back to a chunk already read.
 
     Attributes:
-        start: its first byte.
-        end: the first after it; None: the file's end.
-        lines_before: how many lines of the file come before.
-        lines_of_others: how many lines were taken that are not of this file.
-        parts: what its chunks come to, where that is kept.
-        through: what the text goes through before it is cut into lines.
-        is_sealed: whether to seal the text, so that a copy is recognised.
+        ahead: what was begun of it already.
+        calm: how calm records are counted before any rule is asked.
+        rules: under which rules and limits loud records are judged.
+        places: of every piece: its source, the range in it, and the number of the chunk in that.
+        known: of every source, what it is and what it is up to where it was read, or None.
     """
 
-    start: int
-    end: int | None
-    lines_before: int
-    parts: list[tuple[int, Partial]] | None
-    through: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
-    is_sealed: bool = False
-    lines_of_others: int = 0
-    rejects: list[tuple[int, str, str | None]] = field(default_factory=list)
-
-
-@dataclass(slots=True, kw_only=True)
-class Gathering:
-    """All that is gathered while the sources are read, and the way back to a chunk already read."""
-
-    options: AnalysisOptions
-    compiled: CompiledRules
-    sources: Sequence[Source]
     ahead: HeadStart | None = None
     calm: CalmTerms = field(init=False)
-    tally: Tally = field(default_factory=Tally.zero)
-    ended: Counted = field(default_factory=Counted)
-    unended: Counted = field(default_factory=Counted)
-    ending_functions: set[str] = field(default_factory=set)
-    loud: Spill = field(init=False)
-    quiet: Spill = field(init=False)
+    rules: str = field(init=False)
     places: list[tuple[int, int, int | None, int]] = field(default_factory=list)
-    outcomes: list[SourceOutcome] = field(default_factory=list)
-    sample_rejects: list[RejectedAt] = field(default_factory=list)
     known: list[tuple[str, str] | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        options = self.options
-        self.calm = options.calm_terms()
-        self.loud = Spill(RECORDS, budget_bytes=self.options.memory_bytes // 2)
-        self.quiet = Spill(PLACED, budget_bytes=self.options.memory_bytes // 4)
+        Gathering.__post_init__(self)
+        self.calm = self.options.calm_terms()
+        self.rules = rules_of(self.options)
 
     def read(self) -> None:
         """Read all sources once, or take what was kept of them and read the rest."""
@@ -179,7 +102,7 @@ class Gathering:
                 if keeper is None:
                     self.known.append(None)
                     self.outcomes.append(
-                        self._read_range(pool, index, _Range(start=0, end=None, lines_before=0, parts=None))
+                        self._read_range(pool, index, Range(start=0, end=None, lines_before=0, parts=None))
                     )
                 else:
                     self.outcomes.append(self._read_kept(pool, index, keeper))
@@ -202,30 +125,41 @@ class Gathering:
         first: Kept | None = None
         last: Kept | None = None
         outcomes: list[SourceOutcome] = []
-        for last in keeper.kept():
-            self._take_kept(index, last, lines)
+        for found in keeper.kept():
+            whole_found = found.gathered() if found.end - found.start < GROWS_BELOW else found  # its entries may go
+            judged = None if whole_found is None else self._by_our_rules(whole_found, keeper)
+            if judged is None:
+                break
+            last = judged
+            self._take_kept(index, last, lines, keeper)
+            outcomes.append(SourceOutcome(bytes_read=last.read_bytes, text_bytes=last.read_bytes, lines=0))
             start, lines = last.end, lines + last.tally.lines
             first = first or last
-        if start:
-            outcomes.append(SourceOutcome(bytes_read=start, text_bytes=start, lines=0))
-        elif not keeper.is_plain and keeper.is_like_others:
+        if not start and not keeper.is_plain and keeper.is_like_others:
             return self._read_recognised(pool, index, keeper)
         for begin, end in keeper.ranges(start):
             before = self.tally.lines
-            area = _Range(start=begin, end=end, lines_before=lines, parts=[], is_sealed=keeper.is_plain)
+            area = Range(start=begin, end=end, lines_before=lines, parts=[], is_sealed=keeper.is_plain)
             outcomes.append(self._read_range(pool, index, area))
             lines += self.tally.lines - before
-            new = _kept_of(area, keeper) if outcomes[-1].problem is None else None
-            if new is not None:
-                grows = last is not None and last.end == new.start and last.end - last.start < GROWS_BELOW
-                last = last.followed_by(new) if grows and last is not None else new
-                first = last if last.start == 0 else first
-                keeper.keep(last)
+            outcome = outcomes[-1]
+            new = kept_of(area, keeper, self.rules, outcome.bytes_read) if outcome.problem is None else None
+            if new is None:
+                self._hold(area)
+                continue
+            grows = last is not None and last.end == new.start and last.end - last.start < GROWS_BELOW
+            grown = last.followed_by(new) if grows and last is not None else None
+            last = keeper.keep(grown or new)
+            first = last if last.start == 0 else first
+            if grown is None:
+                self._leave(index, last, area.first_piece(), keeper)
+            else:
+                self._hold(area)
         if first is not None and first.pieces:
             keeper.list_as(first.pieces[0])
         whole = not any(outcome.problem for outcome in outcomes)
         if keeper.is_plain and whole:
-            area = _Range(start=keeper.end, end=None, lines_before=lines, parts=None)
+            area = Range(start=keeper.end, end=None, lines_before=lines, parts=None)
             outcomes.append(self._read_range(pool, index, area))
             whole = outcomes[-1].bytes_read == 0 and outcomes[-1].problem is None
         self.known.append(keeper.known(keeper.end) if whole else None)
@@ -240,12 +174,14 @@ class Gathering:
     def _read_recognised(self, pool: ThreadPoolExecutor, index: int, keeper: Keeper) -> SourceOutcome:
         """Expand a compressed source, take what was kept of its text, decode the rest, and keep all of it."""
         taken: list[Kept] = []
-        area = _Range(start=0, end=None, lines_before=0, parts=[])
+        area = Range(start=0, end=None, lines_before=0, parts=[])
         is_read = False
 
         def take(found: Kept) -> None:
-            taken.append(found.in_text(area.start))
-            self._take_kept(index, taken[-1], area.lines_before)
+            judged = self._by_our_rules(found.in_text(area.start))
+            assert judged is not None, "all of it is at hand"
+            taken.append(judged)
+            self._take_kept(index, judged, area.lines_before)
             area.start, area.lines_before = area.start + found.text_bytes, area.lines_before + found.tally.lines
 
         def through(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -258,31 +194,58 @@ class Gathering:
         area.through = through
         outcome = self._read_range(pool, index, area)
         if not is_read:  # some more was passed over, which turned out to be another text, or to be damaged
-            area = _Range(start=area.start, end=None, lines_before=area.lines_before, parts=[])
+            area = Range(start=area.start, end=None, lines_before=area.lines_before, parts=[])
             outcome = self._read_range(pool, index, area)
-        new = _kept_of(area, keeper) if outcome.problem is None else None
+        self._hold(area)
+        new = kept_of(area, keeper, self.rules, outcome.bytes_read) if outcome.problem is None else None
         parts = taken if new is None else [*taken, new]
         ending = keeper.ending(0, keeper.end)
         if outcome.problem is None and parts and ending is not None:
-            kept = functools.reduce(Kept.followed_by, parts)
-            keeper.keep(replace(kept, start=0, end=keeper.end, ending=ending, pieces=()))
+            kept: Kept | None = parts[0]
+            for part in parts[1:]:
+                kept = None if kept is None else kept.followed_by(part)
+            if kept is not None:
+                keeper.keep(
+                    replace(kept, start=0, end=keeper.end, ending=ending, read_bytes=outcome.bytes_read, pieces=())
+                )
         self.known.append(keeper.known(keeper.end) if outcome.problem is None else None)
         return outcome
 
-    def _read_range(self, pool: ThreadPoolExecutor, index: int, area: _Range) -> SourceOutcome:
+    def _read_range(self, pool: ThreadPoolExecutor, index: int, area: Range) -> SourceOutcome:
         total_bytes = sum(source.size_bytes or 0 for source in self.sources)
         before = sum(outcome.bytes_read for outcome in self.outcomes) + area.start
         reader, chunks = self._chunks(index, area)
         area.lines_of_others = self.tally.lines - area.lines_before
         digest_one = functools.partial(self._digest, is_sealed=area.is_sealed)
-        for chunk, decoded, partial in _side_by_side(pool, self.options.threads, chunks, digest_one):
-            self._take(index, area, chunk, decoded, partial)
+
+        def take(records: pl.DataFrame, alone: Alone) -> None:
+            self.judge(alone)
+            area.judged.append((records, alone))
+            if area.parts is None:
+                self._hold(area)
+
+        judging = Judging(pool, self._judged, take, self.options.threads)
+        for number, decoded, partial in side_by_side(pool, self.options.threads, chunks, digest_one):
+            self._take(index, area, number, decoded, partial)
+            judging.add(partial.loud)
+            if len(self.places) % _CHUNKS_BETWEEN == 0:
+                give_back_memory()
             if self.options.on_progress is not None:
                 done = before + reader.bytes_read
                 self.options.on_progress(Progress(read_bytes=done, total_bytes=total_bytes, lines=self.tally.lines))
+        judging.finish()
         return reader.outcome
 
-    def _chunks(self, index: int, area: _Range) -> tuple[ChunkReader, Iterable[Scannable]]:
+    def _judged(self, records: pl.DataFrame) -> tuple[pl.DataFrame, Alone]:
+        """Return the records apart from the memory that they were scanned into, and what they come to."""
+        records = own_copy(records.rechunk())
+        return records, self._alone(records)
+
+    def _alone(self, records: pl.DataFrame) -> Alone:
+        options = self.options
+        return taken_alone(records, self.compiled, window=options.window, latency_slot=options.latency_slot)
+
+    def _chunks(self, index: int, area: Range) -> tuple[ChunkReader, Iterable[Scannable]]:
         """Return what reads a range, and its chunks, those that were scanned ahead first."""
         ahead, self.ahead = self.ahead, None
         is_wanted = index == 0 and area.through is None
@@ -321,38 +284,94 @@ class Gathering:
         partial = digest(decoded, compiled=self.compiled, window=options.window, latency_slot=options.latency_slot)
         return decoded, replace(partial, piece=seal(chunk.data)) if is_sealed else partial
 
-    def _take(self, index: int, area: _Range, chunk: Chunk, decoded: Decoded, partial: Partial) -> None:
+    def _take(self, index: int, area: Range, number: int, decoded: Decoded, partial: Partial) -> None:
         piece = len(self.places)
-        number = chunk.number if area.through is None else ALL_CHUNKS  # a plain reader may cut what is left otherwise
+        number = number if area.through is None else ALL_CHUNKS  # a plain reader may cut what is left otherwise
         self.places.append((index, area.start, area.end, number))
         line = self.tally.lines - area.lines_of_others
         self._hear_rejects(self.sources[index].name, decoded, line)
-        if area.parts is not None:
-            area.parts.append((number, partial))
+        if area.parts is None:
+            self.quiet.add(partial.quiet, [(piece, partial.quiet.height)])
+        else:
+            area.parts.append((piece, number, replace(partial, loud=_NO_RECORDS)))
             room = SAMPLE_REJECTS - len(area.rejects)
             area.rejects += [
                 (line - area.lines_before + reject.line, str(reject.reason), reject.detail)
                 for reject in decoded.rejects[:room]
             ]
-        self.tally += partial.tally
-        self.ending_functions |= partial.ending_functions
-        self.loud.add(partial.loud)
-        self.quiet.add(partial.quiet.with_columns(pl.lit(piece, pl.UInt32).alias("piece")))
-        self.ended.add(partial.ended)
-        self.unended.add(partial.unended)
+        self.count(partial)
 
-    def _take_kept(self, index: int, kept: Kept, lines_before: int) -> None:
-        piece = len(self.places)
-        self.places += [(index, *place) for place in kept.places]
+    def _hold(self, area: Range) -> None:
+        """Hold what was read of a range and lies nowhere else."""
+        for piece, _, partial in area.parts or []:
+            self.quiet.add(partial.quiet, [(piece, partial.quiet.height)])
+        for records, alone in area.judged:
+            self.loud.add(records, alone.keys)
+        if area.parts is None:
+            area.judged.clear()
+
+    def _take_kept(self, index: int, kept: Kept, lines_before: int, keeper: Keeper | None = None) -> None:
+        """Take what was kept; *keeper* is to forget it, should a part of it be gone."""
+        first = len(self.places)
+        self.places += [(index, start, end, number) for start, end, number, _ in kept.places]
         for line, reason, detail in kept.rejects[: SAMPLE_REJECTS - len(self.sample_rejects)]:
             name = self.sources[index].name
             self.sample_rejects.append(RejectedAt(file=name, line=lines_before + line, reason=reason, detail=detail))
         self.tally += kept.tally
         self.ending_functions |= kept.ending_functions
-        self.loud.add(kept.loud)
-        self.quiet.add(kept.quiet.with_columns((pl.col("piece") + piece).cast(pl.UInt32)))
         self.ended.add([kept.ended])
         self.unended.add([kept.unended])
+        self.judge(kept.alone)
+        self._leave(index, kept, first, keeper)
+
+    def _leave(self, index: int, kept: Kept, first_piece: int, keeper: Keeper | None) -> None:
+        """Leave the records of a range in the cache until they are asked for, those that lie there."""
+        pieces = [(piece, rows) for piece, (_, _, _, rows) in enumerate(kept.places, first_piece)]
+        keys, loud, quiet, start = kept.alone.keys, kept.loud.at_hand, kept.quiet.at_hand, kept.start
+
+        def again(part: Part, wanted: Callable[[pl.DataFrame], pl.DataFrame], rows: int) -> pl.DataFrame:
+            frame = part.frame()
+            if frame is not None:
+                return frame
+            if keeper is not None:
+                keeper.forget(start)
+            read = [wanted(records) for records in self.fetch([piece for piece, _ in pieces])]  # in their order
+            if sum(frame.height for frame in read) != rows:
+                raise ChangedError.meanwhile(self.sources[index].name)
+            return pl.concat(read)
+
+        if loud is not None:
+            self.loud.add(loud, keys)
+        else:
+            self.loud.add_later(keys, kept.span, functools.partial(again, kept.loud, self._loud_of, keys.height))
+        if quiet is not None:
+            self.quiet.add(quiet, pieces)
+        else:
+            rows = sum(rows for _, rows in pieces)
+            self.quiet.add_later(functools.partial(again, kept.quiet, self._quiet_of, rows), pieces)
+
+    def _loud_of(self, records: pl.DataFrame) -> pl.DataFrame:
+        return records.filter(self.compiled.incident)
+
+    def _quiet_of(self, records: pl.DataFrame) -> pl.DataFrame:
+        quiet = records.filter(~self.compiled.incident)
+        return quiet.select(hash_of(pl.col("request_id")).alias("hash"), is_ending().alias("ending"))
+
+    def _by_our_rules(self, kept: Kept, keeper: Keeper | None = None) -> Kept | None:
+        """
+        Return what was kept with its loud records judged by our rules, and keep it so; nothing is read again.
+
+        None where those records are gone.
+        """
+        if kept.rules == self.rules:
+            return kept
+        frame = kept.loud.frame()
+        if frame is None:
+            return None
+        judged = replace(kept, alone=self._alone(frame), rules=self.rules)
+        if keeper is not None:
+            keeper.keep(judged)
+        return judged
 
     def _hear_rejects(self, file: str, decoded: Decoded, lines_before: int) -> None:
         room = SAMPLE_REJECTS - len(self.sample_rejects)
@@ -388,89 +407,6 @@ class Gathering:
                 if chunk.number >= max(numbers):
                     break
 
-    def account(self, *, duplicates: int, skipped: tuple[FileNote, ...]) -> InputAccount:
-        """Say where every line went."""
-        tally = self.tally
-        names = sorted(cap_names(tally.unknown_fields).items(), key=lambda item: (-item[1], item[0]))
-        reasons = sorted(tally.rejected_by_reason.items())
-        return InputAccount(
-            files=len(self.sources),
-            bytes=sum(outcome.bytes_read for outcome in self.outcomes),
-            fingerprint=together(each.sha256 or "" for each in self.outcomes) if self.options.fingerprint else None,
-            lines=tally.lines,
-            records=tally.records,
-            rejected=tally.rejected,
-            not_m1=tally.not_m1,
-            blank=tally.blank,
-            rejected_by_reason=MappingProxyType(dict(reasons)),
-            duplicates=duplicates,
-            outside_window=tally.outside_window,
-            untimed=tally.untimed,
-            unknown_fields=MappingProxyType(dict(names[:UNKNOWN_NAMES])),
-            unknown_field_names=len(names),
-            newer_versions=tally.newer_versions,
-            first_at=tally.first_at,
-            last_at=tally.last_at,
-            skipped_files=skipped,
-            incomplete_files=tuple(
-                FileNote(file=source.name, reason=_problem(outcome))
-                for source, outcome in zip(self.sources, self.outcomes, strict=True)
-                if outcome.problem is not None
-            ),
-            sample_rejects=tuple(self.sample_rejects),
-        )
-
-
-def _side_by_side(
-    pool: ThreadPoolExecutor,
-    threads: int,
-    chunks: Iterable[Scannable],
-    work: Callable[[Scannable], tuple[Decoded, Partial]],
-) -> Iterator[tuple[Chunk, Decoded, Partial]]:
-    """Decode chunks in threads, a few at a time, and yield them in order."""
-    waiting: deque[tuple[Chunk, Future[tuple[Decoded, Partial]]]] = deque()
-    for scannable in chunks:
-        waiting.append((scannable[0], pool.submit(work, scannable)))
-        if len(waiting) > threads:
-            done, future = waiting.popleft()
-            yield done, *future.result()
-    while waiting:
-        done, future = waiting.popleft()
-        yield done, *future.result()
-
 
 def _scanned_ahead(found: Mapping[str, Any], data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned:  # noqa: ARG001 - it was scanned as it would be now
     return assembled(found, counted=calm is not None)
-
-
-def _kept_of(area: _Range, keeper: Keeper) -> Kept | None:
-    """Return what a range came to, to be kept."""
-    parts = [partial for _, partial in area.parts or []]
-    end = keeper.end if area.end is None else area.end
-    start = area.start if keeper.is_plain else 0
-    ending = keeper.ending(start, end)
-    if not parts or ending is None:
-        return None
-    pieces = tuple(partial.piece for partial in parts if partial.piece is not None)
-    is_sealed = all(length for length, _ in pieces)  # of a line that is too long there is no text to seal
-    return Kept(
-        start=start,
-        end=end,
-        ending=ending,
-        tally=total(partial.tally for partial in parts),
-        ended=merge(rollup for partial in parts for rollup in partial.ended),
-        unended=merge(rollup for partial in parts for rollup in partial.unended),
-        ending_functions=frozenset[str]().union(*(partial.ending_functions for partial in parts)),
-        loud=pl.concat([partial.loud for partial in parts]),
-        quiet=pl.concat(
-            [partial.quiet.with_columns(pl.lit(piece, pl.UInt32).alias("piece")) for piece, partial in enumerate(parts)]
-        ),
-        places=tuple((area.start, area.end, number) for number, _ in area.parts or []),
-        pieces=pieces if is_sealed else (),
-        rejects=tuple(area.rejects),
-    )
-
-
-def _problem(outcome: SourceOutcome) -> str:
-    """Say what kept a source from being read in full."""
-    return f"{outcome.problem}: {outcome.detail}" if outcome.detail else str(outcome.problem)

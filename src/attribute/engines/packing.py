@@ -13,7 +13,7 @@ import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import orjson
@@ -22,7 +22,19 @@ import polars as pl
 from attribute.engines.partial import Tally
 from attribute.slots import EPOCH
 
-__all__ = ["UNREADABLE", "PackingError", "head_of", "pack", "tally_document", "tally_from", "unpack"]
+__all__ = [
+    "UNREADABLE",
+    "PackingError",
+    "head_of",
+    "instant_document",
+    "instant_from",
+    "pack",
+    "pack_frame",
+    "tally_document",
+    "tally_from",
+    "unpack",
+    "unpack_frame",
+]
 
 
 class PackingError(ValueError):
@@ -82,28 +94,62 @@ def unpack(
     return document, [_frame_of(part, schema) for part, schema in zip(parts, schemas, strict=True)]
 
 
+def pack_frame(frame: pl.DataFrame) -> memoryview:
+    """Return one frame as bytes that are read soonest: an Arrow IPC file."""
+    sink = io.BytesIO()
+    frame.rechunk().write_ipc(sink, compression=_squeezed(frame))
+    return sink.getbuffer()
+
+
+def unpack_frame(data: bytes, schema: pl.Schema) -> pl.DataFrame:
+    """
+    Return the frame that `pack_frame` made *data* of.
+
+    Raises:
+        PackingError: *data* holds none of this schema.
+    """
+    try:
+        frame = pl.read_ipc(data)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PackingError(f"a frame is no Arrow IPC file: {error}") from error
+    return _checked(frame, schema)
+
+
 def tally_document(tally: Tally) -> dict[str, Any]:
     """Return *tally* in plain values."""
     document = {each.name: getattr(tally, each.name) for each in fields(tally)}
     for name in _INSTANTS:
-        document[name] = None if document[name] is None else (document[name] - EPOCH) // _MICROSECOND
+        document[name] = None if document[name] is None else instant_document(document[name])
     return document
 
 
 def tally_from(document: Mapping[str, Any]) -> Tally:
     """Return the tally of plain values; raises one of `UNREADABLE` where they are others."""
-    instants = {name: None if (at := document[name]) is None else EPOCH + at * _MICROSECOND for name in _INSTANTS}
+    instants = {name: None if (at := document[name]) is None else instant_from(at) for name in _INSTANTS}
     return Tally(**{**document, **instants, **{name: Counter(document[name]) for name in _COUNTED}})
+
+
+def instant_document(at: datetime) -> int:
+    """Return a time as microseconds since the epoch."""
+    return (at - EPOCH) // _MICROSECOND
+
+
+def instant_from(document: int) -> datetime:
+    """Return the time that `instant_document` made a number of."""
+    return EPOCH + document * _MICROSECOND
 
 
 def _bytes_of(frame: pl.DataFrame, *, small: bool) -> bytes:
     if frame.is_empty():
         return b""
-    # Names come again and again: squeezed they are written and read sooner. Hashes are not squeezed for that.
-    squeezed: Literal["lz4", "uncompressed"] = "lz4" if pl.String in frame.schema.values() else "uncompressed"
     sink = io.BytesIO()
-    frame.write_ipc_stream(sink, compression="zstd" if small else squeezed)
+    frame.write_ipc_stream(sink, compression="zstd" if small else _squeezed(frame))
     return sink.getvalue()
+
+
+def _squeezed(frame: pl.DataFrame) -> Literal["lz4", "uncompressed"]:
+    """Names come again and again: squeezed they are written and read sooner. Hashes are not squeezed for that."""
+    return "lz4" if pl.String in frame.schema.values() else "uncompressed"
 
 
 def _frame_of(data: memoryview, schema: pl.Schema) -> pl.DataFrame:
@@ -113,6 +159,10 @@ def _frame_of(data: memoryview, schema: pl.Schema) -> pl.DataFrame:
         frame = pl.read_ipc_stream(bytes(data))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise PackingError(f"a frame is no Arrow IPC stream: {error}") from error
+    return _checked(frame, schema)
+
+
+def _checked(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     if frame.schema != schema:
         raise PackingError(f"a frame has the columns {frame.schema}, expected {schema}")
     return frame

@@ -11,7 +11,7 @@ happens to few chunks or none, and the answer is exact all the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial, reduce
@@ -23,6 +23,7 @@ from attribute.cache.contents import Seal
 from attribute.coded import Batch, Coded
 from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
+from attribute.logs.hashes import hash_of
 from attribute.logs.scanning import CalmRecords
 from attribute.m1.fields import ENDING_STAGES
 from attribute.rollup import Rollup, count_some_healthy, counted_healthy, empty
@@ -108,11 +109,6 @@ class Partial:
     piece: Seal | None = None
 
 
-def hash_of(request_id: pl.Expr) -> pl.Expr:
-    """Return a 64-bit hash of *request_id*; equal within one version of polars, on any machine."""
-    return request_id.hash(seed=0x4D31)
-
-
 def is_ending() -> pl.Expr:
     """Return whether a record ends its request."""
     return pl.col("stage").is_in(list(ENDING_STAGES))
@@ -146,17 +142,12 @@ def _times_of_calm(calm: CalmRecords | None) -> Tally:
 
 def _times_of(at: pl.Series, window: Window) -> Tally:
     """Count what lies outside the window, and see how far the rest reaches."""
-    inside = window.holds(pl.col("at"))
-    untimed, outside, first_at, last_at = (
-        at.to_frame("at")
-        .select(
-            pl.col("at").is_null().sum().alias("untimed"),
-            (pl.col("at").is_not_null() & ~inside).sum().alias("outside"),
-            pl.col("at").filter(inside).min().alias("first"),
-            pl.col("at").filter(inside).max().alias("last"),
-        )
-        .row(0)
-    )
+    untimed = at.null_count()
+    inside = at if window.is_open else at.to_frame("at").filter(window.holds(pl.col("at"))).to_series()
+    outside = 0 if window.is_open else at.len() - untimed - inside.len()
+    first_at, last_at = inside.min(), inside.max()
+    assert first_at is None or isinstance(first_at, datetime)
+    assert last_at is None or isinstance(last_at, datetime)
     return replace(Tally.zero(), untimed=untimed, outside_window=outside, first_at=first_at, last_at=last_at)
 
 
@@ -173,7 +164,12 @@ def digest(decoded: Decoded, *, compiled: CompiledRules, window: Window, latency
     Returns:
         The partial of this chunk. It depends on nothing but the chunk's lines.
     """
-    parts = [_digest_batch(batch, compiled, window, latency_slot) for batch in decoded.batches if batch.height]
+    of_scanner = decoded.calm is not None  # whose texts lie in memory of their own
+    parts = [
+        _digest_batch(batch, compiled, window, latency_slot, keep=_as_it_is if of_scanner else own_copy)
+        for batch in decoded.batches
+        if batch.height
+    ]
     if decoded.calm is not None:
         parts.append(_digest_calm(decoded.calm, compiled))
     return Partial(
@@ -202,14 +198,21 @@ class _Digested:
     quiet: pl.DataFrame
 
 
-def _digest_batch(batch: Batch, compiled: CompiledRules, window: Window, slot: timedelta) -> _Digested:
+def _digest_batch(
+    batch: Batch,
+    compiled: CompiledRules,
+    window: Window,
+    slot: timedelta,
+    *,
+    keep: Callable[[pl.DataFrame], pl.DataFrame],
+) -> _Digested:
     loud = batch.look(loud=compiled.incident)["loud"]
     if loud.all():  # as where calm records are counted already
         return _Digested(
             ended=empty(),
             unended=None,
             ending_functions=_names_at(batch.coded("function"), _endings(batch)),
-            loud=own_copy(batch.frame(RECORDS)),
+            loud=keep(batch.frame(RECORDS)),
             quiet=_NO_QUIET,
         )
     quiet = batch.filter(~loud)
@@ -225,7 +228,7 @@ def _digest_batch(batch: Batch, compiled: CompiledRules, window: Window, slot: t
         ended=count(keep=inside if ends_all else _both(ending, inside)),
         unended=None if ends_all else count(keep=_both(~ending, inside)),
         ending_functions=_names_at(batch.coded("function"), _endings(batch)),
-        loud=own_copy(batch.filter(loud).frame(RECORDS)),
+        loud=keep(batch.filter(loud).frame(RECORDS)),
         quiet=pl.DataFrame({"hash": seen["hash"], "ending": ending}),
     )
 
@@ -243,24 +246,43 @@ def _names_at(column: Coded, rows: pl.Series) -> frozenset[str]:
 def _digest_calm(calm: CalmRecords, compiled: CompiledRules) -> _Digested:
     # what was absorbed shows in the counted columns alone, for no latency of these is slow
     absorbed = compiled.absorbed.fill_null(value=False)
-    counts = calm.counts.with_columns(pl.lit(0.0).alias("latency_ms")).with_columns(absorbed.alias("absorbed"))
-    ended = counts.select(is_ending()).to_series()
+    latency_ms = pl.Series("latency_ms", [0.0]).new_from_index(0, calm.counts.height)
+    seen = calm.counts.with_columns(latency_ms).select(absorbed.alias("absorbed"), is_ending().alias("ending"))
+    counted = partial(_calm_part, calm, seen)
+    ends_all = seen["ending"].all()
     return _Digested(
-        ended=counted_healthy(counts.filter(ended), calm.latency.filter("ending")),
-        unended=None if ended.all() else counted_healthy(counts.filter(~ended), calm.latency.filter(~pl.col("ending"))),
+        ended=counted(None if ends_all else True),
+        unended=None if ends_all else counted(False),
         ending_functions=calm.ending_functions,
         loud=_NO_RECORDS,
-        quiet=calm.ids.select(hash_of(pl.col("request_id")).alias("hash"), "ending"),
+        quiet=calm.records,
     )
+
+
+def _calm_part(calm: CalmRecords, seen: pl.DataFrame, ending: bool | None) -> Rollup:
+    """Count those that end a request, or those that do not, or all."""
+    counts, absorbed, latency = calm.counts, seen["absorbed"], calm.latency
+    if ending is not None:
+        kept = seen["ending"] == ending
+        counts, absorbed, latency = (
+            counts.filter(kept),
+            absorbed.filter(kept),
+            latency.filter(pl.col("ending") == ending),
+        )
+    return counted_healthy(counts, absorbed, latency)
 
 
 def _endings(batch: Batch) -> pl.Series:
     """Say of every record whether it ends its request."""
     stage = batch.coded("stage")
-    ending = stage.values.to_frame("stage").select(is_ending()).to_series()
+    ending = pl.Series([value in ENDING_STAGES for value in stage.values.to_list()], dtype=pl.Boolean)
     if ending.all():
-        return pl.repeat(value=True, n=batch.height, eager=True)
+        return pl.Series([True]).new_from_index(0, batch.height)
     return ending[stage.codes]
+
+
+def _as_it_is(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame
 
 
 def own_copy(frame: pl.DataFrame) -> pl.DataFrame:

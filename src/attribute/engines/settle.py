@@ -1,33 +1,69 @@
 """
-From the partials of all pieces to exact verdicts and one rollup.
+From what the pieces come to, to exact verdicts and one rollup.
 
-A request's records may lie anywhere. The loud ones are all at hand; of the quiet ones only hashes. This is where the
-two meet: which quiet records belong to a request with a loud record is found by hash, those records are fetched again
-by whoever can read them, and from then on only equal `request_id`s count.
+Every loud record was judged as if it were its request's only one (`attribute.engines.alone`). Here it is found out of
+which requests there are others, loud or quiet, wherever they lie: by hash. Those requests are put together from all
+their records, the quiet ones read again by whoever can, and from then on only equal `request_id`s count; what was
+counted of them before is taken out of the rollup again.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 import polars as pl
 
+from attribute.engines.alone import count_flags, taken_alone
 from attribute.engines.analysis import MEMORY_BYTES, Window
-from attribute.engines.partial import hash_of, is_ending
+from attribute.engines.loud import LoudRecords
+from attribute.engines.partial import is_ending
+from attribute.engines.quiet import QuietHashes
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS, VERDICTS
-from attribute.requests import consolidate, count_duplicates
+from attribute.logs.hashes import hash_of
+from attribute.requests import consolidate, count_duplicates, requests_of_one
 from attribute.rollup import Rollup, count_healthy, count_some_verdicts, merge
 from attribute.rules.compile import CompiledRules
 from attribute.slots import SLOT
-from attribute.verdicts import classify
+from attribute.verdicts import classify, decide
+
+__all__ = ["Gathered", "Settled", "Verdicts", "matches", "of_matching_functions", "settle"]
 
 Fetch = Callable[[Sequence[int]], Iterator[pl.DataFrame]]
 """Reads pieces again and yields all their records (`RECORDS`)."""
+
+_HASHED: pl.Schema = pl.Schema({**RECORDS, "hash": pl.UInt64()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """
+    All that was found in the input.
+
+    Attributes:
+        loud: all failing or slow records.
+        quiet: hashes of all others.
+        fetch: reads pieces again.
+        ended: rollups of quiet ending records.
+        unended: rollups of quiet records that end nothing.
+        ending_functions: functions that wrote an ending record anywhere.
+        alone: rollups of loud records, each taken for a request.
+        flags: how many of those carry which flag.
+    """
+
+    loud: LoudRecords
+    quiet: QuietHashes
+    fetch: Fetch
+    ended: Sequence[Rollup]
+    unended: Sequence[Rollup]
+    ending_functions: frozenset[str]
+    alone: Sequence[Rollup]
+    flags: Counter[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,76 +71,181 @@ class Settled:
     """
     Attributes:
         rollup: of all requests in the window.
-        verdicts: one row per incident request in the window, in no order yet.
-        duplicates: records of those requests that repeat another one in every field.
+        flags: how many verdicts carry which flag.
+        duplicates: records of incident requests in the window that repeat another one in every field.
+        shared: hashes of the requests of which more than one record was found.
+        together: verdicts of those of them that are incident requests in the window, in no order.
     """
 
     rollup: Rollup
-    verdicts: Spill
+    flags: Counter[str]
     duplicates: int
+    shared: pl.Series
+    together: Spill
 
 
 def settle(
-    *,
-    loud: Spill,
-    quiet: Spill,
-    fetch: Fetch,
-    ended: Sequence[Rollup],
-    unended: Sequence[Rollup],
-    ending_functions: frozenset[str],
+    gathered: Gathered,
     compiled: CompiledRules,
+    *,
     window: Window,
     memory_bytes: int = MEMORY_BYTES,
     latency_slot: timedelta = SLOT,
 ) -> Settled:
     """
-    Give every incident request its verdict and correct the counts of healthy requests by them.
+    Judge the requests of several records, and correct the counts by them.
 
     Args:
-        loud: all failing or slow records (`RECORDS`).
-        quiet: hashes of all others (`PLACED`).
-        fetch: reads pieces again.
-        ended: rollups of quiet ending records.
-        unended: rollups of quiet records that end nothing.
-        ending_functions: functions that wrote an ending record anywhere.
+        gathered: what was found.
         compiled: the rules.
         window: where the deciding record must lie.
         memory_bytes: about how much may be held at once.
         latency_slot: how wide the slots of the latencies are in the rollups given, and in the one returned.
 
     Returns:
-        Verdicts, rollup and number of duplicates. They do not depend on how the input was cut into pieces.
+        What does not depend on how the input was cut into pieces.
     """
-    keys, pieces = _keys_and_pieces(loud, quiet)
-    extra = Spill(RECORDS, budget_bytes=memory_bytes // 4)
-    if pieces:
-        wanted = _ids(loud, keys)
-        for records in fetch(pieces):
-            mine = records.filter(~compiled.incident).join(wanted, on="request_id", how="semi")
-            extra.add(mine.select(list(RECORDS)))
+    spread = _spread(gathered)
     verdicts = Spill(VERDICTS, budget_bytes=memory_bytes // 4)
     counted: list[Rollup] = []
     taken: list[Rollup] = []
+    flags = gathered.flags.copy()
     duplicates = 0
-    shares = max(1, math.ceil(2 * loud.bytes / memory_bytes))
-    for number in range(shares):
-        mine = _share_of(loud, number, shares)
-        mine = (mine if keys is None else mine.join(keys, on="hash", how="semi")).drop("hash")
-        lent = _share_of(extra, number, shares).drop("hash")
+    ending_functions = gathered.ending_functions
+    for mine, lent in _shares(gathered, spread, compiled, memory_bytes) if len(spread.shared) else ():
+        alone = taken_alone(mine.select(list(RECORDS)), compiled, window=window, latency_slot=latency_slot)
+        mine = mine.join(spread.decided, on="hash", how="anti").drop("hash")  # noqa: PLW2901 - the rest of it
         share = _settle_share(mine, lent, compiled=compiled, window=window, latency_slot=latency_slot)
         verdicts.add(share.incident)
         counted.append(share.counted)
-        taken += [share.taken_ended, _of_functions(share.taken_unended, lambda name: name not in ending_functions)]
+        taken += [alone.counted, share.taken_ended]
+        taken.append(_of_functions(share.taken_unended, lambda name: name not in ending_functions))
+        flags.subtract(alone.flags)
+        flags.update(count_flags(share.incident.lazy()))
         duplicates += share.duplicates
-    loose = [_of_functions(rollup, lambda name: name not in ending_functions) for rollup in unended]
-    rollup = merge([*ended, *loose, *counted], less=taken)
-    return Settled(rollup=rollup, verdicts=verdicts, duplicates=duplicates)
+    loose = [_of_functions(rollup, lambda name: name not in ending_functions) for rollup in gathered.unended]
+    return Settled(
+        rollup=merge([*gathered.ended, *loose, *gathered.alone, *counted], less=taken),
+        flags=+flags,
+        duplicates=duplicates,
+        shared=spread.shared,
+        together=verdicts,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """
+    One row per incident request, made when it is asked for.
+
+    Attributes:
+        loud: all loud records.
+        settled: what is known of their requests.
+        compiled: the rules.
+        window: where the deciding record must lie.
+        functions: whose requests are wanted, as globs; none: of all.
+    """
+
+    loud: LoudRecords
+    settled: Settled
+    compiled: CompiledRules
+    window: Window
+    functions: tuple[str, ...] = ()
+
+    def between(self, since: datetime | None, until: datetime | None) -> pl.LazyFrame:
+        """
+        Return the verdicts (`VERDICTS`) in order of time (untimed last), then `request_id`.
+
+        Args:
+            since: verdicts before it are left out, and those without a time.
+            until: the same, for those at it or later.
+
+        Returns:
+            A frame that is valid as long as this object lives.
+        """
+        records = self.loud.lazy(since, until)
+        shared = self.settled.shared
+        if len(shared):
+            hashed = records.with_columns(hash_of(pl.col("request_id")).alias("hash"))
+            records = hashed.join(shared.to_frame("hash").lazy(), on="hash", how="anti")
+        stretch = Window(since_at=since, until_at=until)
+        lone = requests_of_one(records).filter(self.window.holds(pl.col("at")) & stretch.holds(pl.col("at")))
+        verdicts = decide(lone, self.compiled)
+        if len(shared):
+            verdicts = pl.concat([verdicts, self.settled.together.lazy().filter(stretch.holds(pl.col("at")))])
+        if self.functions:
+            names = self.settled.rollup.counts["function"].unique()
+            verdicts = verdicts.filter(
+                pl.col("function").is_in([name for name in names if matches(name, self.functions)])
+            )
+        return verdicts.sort("at", "request_id", nulls_last=True)
+
+    def flags(self) -> dict[str, int]:
+        """Return how many of the verdicts carry which flag, by name of flag."""
+        found = count_flags(self.between(None, None)) if self.functions else self.settled.flags
+        return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spread:
+    """
+    The requests of which there is more than one record, by hash.
+
+    Attributes:
+        shared: of all of them that have a loud one.
+        decided: of those that a quiet record decides (one column, `hash`).
+        pieces: where quiet records of the others lie.
+    """
+
+    shared: pl.Series
+    decided: pl.DataFrame
+    pieces: list[int]
+
+
+def _spread(gathered: Gathered) -> _Spread:
+    """
+    Find the requests that have other records besides a loud one.
+
+    A request whose loud records all report on the way, and that has a quiet ending record, is decided by that record
+    and healthy: it stays counted by its ending record like any other.
+    """
+    keys = gathered.loud.keys()
+    ordered = keys["hash"].sort()
+    repeated = ordered.filter(ordered == ordered.shift(1))
+    met = gathered.quiet.met(ordered)
+    shared = pl.concat([repeated, met["hash"]]).unique().rename("hash")
+    if shared.is_empty():
+        return _Spread(shared=shared, decided=shared.to_frame(), pieces=[])
+    ended = keys.filter("ended")
+    decided = met.filter("ending").join(ended, on="hash", how="anti").select("hash").unique()
+    pieces = met.join(decided, on="hash", how="anti")["piece"].unique().sort().to_list()
+    return _Spread(shared=shared, decided=decided, pieces=pieces)
+
+
+def _shares(
+    gathered: Gathered, spread: _Spread, compiled: CompiledRules, memory_bytes: int
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Yield the requests of several records a share at a time: their loud records with `hash`, and the quiet ones."""
+    loud = Spill(_HASHED, budget_bytes=memory_bytes // 4)
+    for records in gathered.loud.of(spread.shared):
+        loud.add(records)
+    extra = Spill(_HASHED, budget_bytes=memory_bytes // 4)
+    if spread.pieces:
+        kept = loud.lazy().join(spread.decided.lazy(), on="hash", how="anti")
+        wanted = kept.select("request_id").unique().collect()
+        for records in gathered.fetch(spread.pieces):
+            mine = records.filter(~compiled.incident).join(wanted, on="request_id", how="semi")
+            extra.add(mine.select(*RECORDS, hash_of(pl.col("request_id")).alias("hash")))
+    shares = max(1, math.ceil(2 * loud.bytes / memory_bytes))
+    for number in range(shares):
+        share = pl.col("hash") % shares == number
+        yield loud.lazy().filter(share).collect(), extra.lazy().filter(share).collect().drop("hash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Share:
     """
-    What a share of all requests comes to.
+    What a share of the requests of several records comes to.
 
     Attributes:
         incident: the verdicts of those in the window.
@@ -130,8 +271,7 @@ def _settle_share(
     taken = lent.join(incident.select("request_id"), on="request_id", how="semi")
     taken = taken.filter(window.holds(pl.col("at")))
     incident = incident if window.is_open else incident.filter(window.holds(pl.col("at")))
-    if incident.height < records.height:  # else each is a request of its own, and an incident one
-        records = records.join(incident.select("request_id"), on="request_id", how="semi")
+    records = records.join(incident.select("request_id"), on="request_id", how="semi")
     return _Share(
         incident=incident,
         counted=count_some_verdicts(incident, slot=latency_slot),
@@ -139,44 +279,6 @@ def _settle_share(
         taken_unended=count_healthy(taken.filter(~is_ending()), compiled.absorbed, slot=latency_slot),
         duplicates=count_duplicates(records, incident),
     )
-
-
-def _keys_and_pieces(loud: Spill, quiet: Spill) -> tuple[pl.DataFrame | None, list[int]]:
-    """
-    Return the hashes of the requests to consolidate (None: all), and the pieces in which quiet records of theirs lie.
-
-    A request whose loud records all report on the way, and that has a quiet ending record, is decided by that record
-    and healthy: it is left out here and counted by its ending record like any other.
-    """
-    keys = (
-        loud.lazy()
-        .select(hash_of(pl.col("request_id")).alias("hash"), is_ending().alias("ended"))
-        .group_by("hash")
-        .agg(pl.col("ended").any())
-        .collect()
-    )
-    if keys.is_empty() or quiet.rows == 0:
-        return None, []
-    met = quiet.lazy().join(keys.lazy(), on="hash", how="semi").collect(engine="streaming")
-    if met.is_empty():
-        return None, []
-    decided_quietly = met.filter("ending").join(keys.filter(~pl.col("ended")), on="hash", how="semi")
-    keys = keys.join(decided_quietly, on="hash", how="anti").select("hash")
-    return keys, sorted(met.join(keys, on="hash", how="semi")["piece"].unique())
-
-
-def _ids(loud: Spill, keys: pl.DataFrame | None) -> pl.DataFrame:
-    """Return the `request_id`s to consolidate."""
-    ids = loud.lazy().select("request_id").unique()
-    if keys is not None:
-        ids = ids.with_columns(hash_of(pl.col("request_id")).alias("hash")).join(keys.lazy(), on="hash", how="semi")
-    return ids.select("request_id").collect()
-
-
-def _share_of(heap: Spill, number: int, shares: int) -> pl.DataFrame:
-    """Return the records of one share of all requests, with their `hash`."""
-    hashed = heap.lazy().with_columns(hash_of(pl.col("request_id")).alias("hash"))
-    return (hashed if shares == 1 else hashed.filter(pl.col("hash") % shares == number)).collect()
 
 
 def _of_functions(rollup: Rollup, wanted: Callable[[str], bool]) -> Rollup:

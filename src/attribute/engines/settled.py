@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,13 +19,15 @@ from attribute.engines.spill import Spill
 from attribute.frames import COUNTS, LATENCY, VERDICTS
 from attribute.rollup import Rollup
 
-__all__ = ["Shelf"]
+__all__ = ["Shelf", "rules_of"]
 
 _HEAD_BYTES: Final = 2**16
 """A head of more files than fit in here is not looked at beforehand."""
 
 _MOST_BYTES: Final = 2**28
 """More verdicts than this are made anew rather than held in memory to be kept."""
+
+_SHARED: Final = pl.Schema({"hash": pl.UInt64()})
 
 
 class Shelf:
@@ -39,10 +42,9 @@ class Shelf:
 
     def __init__(self, store: Store, known: Sequence[tuple[str, str]], options: AnalysisOptions) -> None:
         said = [
-            "settled 2",
+            "settled 3",
             code_mark(),
-            options.catalogue.sha256,
-            repr(options.thresholds.listed()),
+            rules_of(options),
             context_of(options),
             *sorted(identity for identity, _ in known),
         ]
@@ -61,20 +63,28 @@ class Shelf:
         if payload is None:
             return None
         try:
-            head, (counts, latency, rows) = unpack(payload, (COUNTS, LATENCY, VERDICTS))
-            duplicates = int(head["duplicates"])
+            head, (counts, latency, shared, rows) = unpack(payload, (COUNTS, LATENCY, _SHARED, VERDICTS))
+            duplicates, flags = int(head["duplicates"]), Counter(head["flags"])
             if head["state"] != self._state:
                 return None
         except UNREADABLE:
             return None
-        verdicts = Spill(VERDICTS, budget_bytes=self._budget_bytes)
-        verdicts.add(rows)
-        return Settled(rollup=Rollup(counts, latency), verdicts=verdicts, duplicates=duplicates)
+        together = Spill(VERDICTS, budget_bytes=self._budget_bytes)
+        together.add(rows)
+        return Settled(
+            rollup=Rollup(counts, latency), flags=flags, duplicates=duplicates, shared=shared["hash"], together=together
+        )
 
     def keep(self, settled: Settled) -> None:
         """Keep an answer."""
-        if settled.verdicts.bytes > _MOST_BYTES:
+        if settled.together.bytes > _MOST_BYTES:
             return
-        rows = pl.concat([VERDICTS.to_frame(), *settled.verdicts.frames()])
-        head = {"duplicates": settled.duplicates, "state": self._state}
-        self._store.put(self._key, pack(head, (settled.rollup.counts, settled.rollup.latency, rows)))
+        rows = pl.concat([VERDICTS.to_frame(), *settled.together.frames()])
+        head = {"duplicates": settled.duplicates, "flags": settled.flags, "state": self._state}
+        rollup, shared = settled.rollup, settled.shared.to_frame("hash")
+        self._store.put(self._key, pack(head, (rollup.counts, rollup.latency, shared, rows)))
+
+
+def rules_of(options: AnalysisOptions) -> str:
+    """Say by which rules and limits requests are judged."""
+    return f"{options.catalogue.sha256}\n{options.thresholds.listed()!r}"

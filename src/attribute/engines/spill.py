@@ -47,7 +47,7 @@ class Spill:
             self._folder = Path(tempfile.mkdtemp(prefix="attribute-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         path = self._folder / f"{len(self._files):06d}.arrow"
-        pl.concat(self._in_memory).write_ipc(path, compression="lz4")
+        pl.concat(self._in_memory).write_ipc(path, compression="uncompressed")
         self._files.append(path)
         self._in_memory = []
         self._in_memory_bytes = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from attribute.engines import packing
+from attribute.engines.alone import KEYS, Alone
 from attribute.engines.packing import UNREADABLE, PackingError, tally_document, tally_from
 from attribute.engines.partial import QUIET, Partial
 from attribute.frames import COUNTS, LATENCY, RECORDS
@@ -25,6 +27,9 @@ _FRAMES: Final[Mapping[str, pl.Schema]] = {
     "ended latency": LATENCY,
     "unended counts": COUNTS,
     "unended latency": LATENCY,
+    "alone counts": COUNTS,
+    "alone latency": LATENCY,
+    "keys": KEYS,
     "loud": RECORDS,
     "quiet": QUIET,
     "rejects": REJECTS,
@@ -44,7 +49,8 @@ class Reply:
     Attributes:
         number: of the split.
         refusal: why the task was not done, where it was not: the two ends are of different versions.
-        partial: what the split comes to.
+        partial: what the split comes to ...
+        alone: ... and its loud records, each taken for a request.
         rejects: its rejected lines (`REJECTS`), or the first of them.
         outcome: how reading it ended.
         records: the records that were asked for (`RECORDS`), in order of line.
@@ -53,6 +59,7 @@ class Reply:
     number: int
     refusal: str | None = None
     partial: Partial | None = None
+    alone: Alone | None = None
     rejects: pl.DataFrame
     outcome: SourceOutcome | None = None
     records: pl.DataFrame
@@ -66,6 +73,7 @@ def pack(reply: Reply) -> bytes:
         "refusal": reply.refusal,
         "tally": None if partial is None else tally_document(partial.tally),
         "ending_functions": [] if partial is None else sorted(partial.ending_functions),
+        "flags": None if reply.alone is None else reply.alone.flags,
         "outcome": None if reply.outcome is None else _outcome_document(reply.outcome),
     }
     frames: dict[str, pl.DataFrame] = {"rejects": reply.rejects, "records": reply.records}
@@ -74,6 +82,9 @@ def pack(reply: Reply) -> bytes:
             (rollup,) = rollups
             frames |= {f"{name} counts": rollup.counts, f"{name} latency": rollup.latency}
         frames |= {"loud": partial.loud, "quiet": partial.quiet}
+    if reply.alone is not None:
+        counted = reply.alone.counted
+        frames |= {"alone counts": counted.counts, "alone latency": counted.latency, "keys": reply.alone.keys}
     return packing.pack(head, [frames.get(name, schema.to_frame()) for name, schema in _FRAMES.items()], small=True)
 
 
@@ -95,6 +106,7 @@ def unpack(data: bytes) -> Reply:
             number=document["number"],
             refusal=document["refusal"],
             partial=None if document["tally"] is None else _partial(document, frames),
+            alone=None if document["flags"] is None else _alone(document, frames),
             rejects=frames["rejects"],
             outcome=None if outcome is None else _outcome(outcome),
             records=frames["records"],
@@ -112,6 +124,11 @@ def _partial(document: Mapping[str, Any], frames: Mapping[str, pl.DataFrame]) ->
         loud=frames["loud"],
         quiet=frames["quiet"],
     )
+
+
+def _alone(document: Mapping[str, Any], frames: Mapping[str, pl.DataFrame]) -> Alone:
+    counted = Rollup(frames["alone counts"], frames["alone latency"])
+    return Alone(keys=frames["keys"], counted=counted, flags=Counter(document["flags"]))
 
 
 def _outcome_document(outcome: SourceOutcome) -> dict[str, Any]:

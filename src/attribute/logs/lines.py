@@ -66,7 +66,7 @@ class Decoded:
     @property
     def record_count(self) -> int:
         """How many records, those that were counted on the spot included."""
-        return sum(batch.height for batch in self.batches) + (0 if self.calm is None else self.calm.ids.height)
+        return sum(batch.height for batch in self.batches) + (0 if self.calm is None else self.calm.records.height)
 
     @property
     def records(self) -> pl.DataFrame:
@@ -233,7 +233,7 @@ class _FastRun:
 
 def _joined(fast: list[_Part], exact: ExactDecoder, calm: CalmRecords | None = None) -> Decoded:
     parts = fast
-    calm_count = 0 if calm is None else calm.ids.height
+    calm_count = 0 if calm is None else calm.records.height
     if exact.rows or not fast:
         parts = [*fast, (Batch.of(exact.records()), pl.Series(exact.row_lines, dtype=pl.Int64))]
     batches, numbers = zip(*parts, strict=True)

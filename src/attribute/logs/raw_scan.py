@@ -15,13 +15,15 @@ from typing import Any, Final
 
 _compiled: Callable[..., dict[str, Any]] | None
 _keep_memory: Callable[[bool], None] | None
+_give_back: Callable[[], None] | None
 try:
+    from attribute.logs._scan import give_back as _give_back
     from attribute.logs._scan import keep_memory as _keep_memory
     from attribute.logs._scan import scan as _compiled
 except ImportError:  # no compiler where it was installed
-    _compiled = _keep_memory = None
+    _compiled = _keep_memory = _give_back = None
 
-__all__ = ["HAS_SCANNER", "CalmTerms", "keeping_memory", "raw_scan"]
+__all__ = ["HAS_SCANNER", "CalmTerms", "give_back_memory", "keeping_memory", "raw_scan"]
 
 HAS_SCANNER: Final = _compiled is not None
 
@@ -77,3 +79,9 @@ def keeping_memory() -> Iterator[None]:
         yield
     finally:
         _keep_memory(False)
+
+
+def give_back_memory() -> None:
+    """Give back what is kept and lies idle: it lies in more and smaller pieces the longer it is kept."""
+    if _give_back is not None:
+        _give_back()

@@ -5,7 +5,7 @@ The scanner vouches for a line only where it can prove what the line says, and h
 where it could not be compiled, `SCAN` is None and the layouts of `attribute.logs.fast_layout` do its work, slower.
 
 A *calm* record has a status under 400 and was answered sooner than anything counts as slow: it is of no incident, by
-itself. Who only counts records may leave that to the scanner, which then hands out their ids and counts, no rows.
+itself. Who only counts records may leave that to the scanner, which then hands out hashes of their ids, and counts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import polars as pl
 
 from attribute.coded import Batch, Coded
 from attribute.frames import COUNTS, LATENCY, RECORDS
+from attribute.logs.hashes import Columns
 from attribute.logs.raw_scan import HAS_SCANNER, CalmTerms, raw_scan
 
 __all__ = ["SCAN", "CalmRecords", "CalmTerms", "Scan", "Scanned", "assembled"]
@@ -32,7 +33,7 @@ class CalmRecords:
     Calm records, counted.
 
     Attributes:
-        ids: `request_id` and `ending` (whether the record ends its request), one row per record.
+        records: `hash` of the id (see `attribute.logs.hashes`) and `ending` (whether it ends its request) of each.
         counts: the columns of `COUNTS` that a record itself has, one row per key.
         latency: the columns of `LATENCY` and `ending`, one row per key.
         ending_functions: functions that wrote an ending one.
@@ -42,7 +43,7 @@ class CalmRecords:
         last_us: the latest.
     """
 
-    ids: pl.DataFrame
+    records: pl.DataFrame
     counts: pl.DataFrame
     latency: pl.DataFrame
     ending_functions: frozenset[str]
@@ -92,19 +93,9 @@ class Scan(Protocol):
         ...
 
 
-class _Columns:
-    """Columns on their way through the Arrow PyCapsule interface; they can be taken once."""
-
-    def __init__(self, capsules: tuple[object, object]) -> None:
-        self._capsules = capsules
-
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
-        return self._capsules
-
-
 def assembled(found: Mapping[str, Any], *, counted: bool) -> Scanned:
     """Make frames of what `raw_scan` *found*, once; *counted*: whether calm records were to be counted."""
-    columns = pl.DataFrame(_Columns(found["records"]))
+    columns = pl.DataFrame(Columns(found["records"]))
     values = {name: pl.Series(name, found["values"][name], dtype=RECORDS[name]) for name in _CODED}
     coded = {name: Coded(columns[name], values[name]) for name in _CODED}
     return Scanned(
@@ -118,20 +109,24 @@ def assembled(found: Mapping[str, Any], *, counted: bool) -> Scanned:
 
 
 def _calm_records(found: Mapping[str, Any], values: Mapping[str, pl.Series]) -> CalmRecords:
-    meant = {name: pl.lit(table).gather(name).alias(name) for name, table in {**values, "measure": _MEASURES}.items()}
-    counts = pl.DataFrame(_Columns(found["counts"]))
-    latency = pl.DataFrame(_Columns(found["latencies"])).with_columns(pl.col("ending").cast(pl.Boolean))
+    meant = {**values, "measure": _MEASURES}  # by columns: frames ask far more of so few rows
+    records, counts, latency = (pl.DataFrame(Columns(found[name])) for name in ("records", "counts", "latencies"))
     timed = found["first_us"] <= found["last_us"]
     return CalmRecords(
-        ids=pl.DataFrame(_Columns(found["ids"])).with_columns(pl.col("ending").cast(pl.Boolean)),
-        counts=counts.select(meant.get(name, pl.col(name)) for name in COUNTS if name in counts.columns),
-        latency=latency.select("ending", *(meant.get(name, pl.col(name)) for name in LATENCY)),
+        records=pl.DataFrame([records["hash"], records["ending"].cast(pl.Boolean)]),
+        counts=pl.DataFrame([_meant(counts, name, meant) for name in COUNTS if name in counts.columns]),
+        latency=pl.DataFrame([latency["ending"].cast(pl.Boolean), *(_meant(latency, name, meant) for name in LATENCY)]),
         ending_functions=frozenset(found["ending_functions"]),
         untimed=found["untimed"],
         outside=found["outside"],
         first_us=found["first_us"] if timed else None,
         last_us=found["last_us"] if timed else None,
     )
+
+
+def _meant(frame: pl.DataFrame, name: str, values: Mapping[str, pl.Series]) -> pl.Series:
+    """Return a column, with what its numbers stand for where they stand for something."""
+    return values[name][frame[name]].alias(name) if name in values else frame[name]
 
 
 def _scan(data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
 
-from attribute.engines.analysis import Analysis
+from attribute.engines.alone import count_flags
+from attribute.engines.analysis import Analysis, Rows
 from attribute.incidents.model import Incident
 from attribute.reports.wording import later
 from attribute.rollup import Rollup
@@ -30,8 +31,25 @@ def narrow(analysis: Analysis, since: datetime, until: datetime) -> Analysis:
     return replace(
         analysis,
         rollup=Rollup(analysis.rollup.counts.filter(inside), analysis.rollup.latency.filter(slots)),
-        verdicts=analysis.verdicts.filter(pl.col("at").is_between(since, until, closed="left")),
+        rows=_Within(analysis.rows, since, until),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """The verdicts of a stretch of time."""
+
+    rows: Rows
+    since: datetime
+    until: datetime
+
+    def between(self, since: datetime | None, until: datetime | None) -> pl.LazyFrame:
+        first = self.since if since is None else max(since, self.since)
+        end = self.until if until is None else min(until, self.until)
+        return self.rows.between(first, max(first, end))
+
+    def flags(self) -> dict[str, int]:
+        return dict(sorted(count_flags(self.between(None, None)).items()))
 
 
 def around(since: datetime, until: datetime, margin: timedelta) -> tuple[datetime, datetime]:

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from attribute import __version__
-from attribute.engines.analysis import Analysis
+from attribute.engines.analysis import Analysis, Rows
 from attribute.incidents.model import Incident
 from attribute.reports.asked import Asked
 from attribute.reports.decide import Facts, decide
@@ -38,7 +38,7 @@ from attribute.reports.model import (
     WhyNot,
     WhyRow,
 )
-from attribute.reports.samples import flag_counts, sample_ids
+from attribute.reports.samples import sample_ids
 from attribute.reports.series import series
 from attribute.reports.wording import FEW, count, percent, rfc3339
 from attribute.rollup import quantile
@@ -75,7 +75,7 @@ def build_result(
         The same for the same arguments. Counts add up: `total = healthy + incident`, the classes sum to `incident`.
     """
     counts = analysis.rollup.counts
-    rows = _incident_rows(incidents, analysis.verdicts)
+    rows = _incident_rows(incidents, analysis.rows)
     quiet = quiet_part(counts, [(row.started_at, row.ended_at) for row in rows if row.shown])
     normal, normal_basis = usual_counts(counts, quiet, history)
     requests = _requests(counts)
@@ -86,7 +86,7 @@ def build_result(
         reasons=_reasons(counts, catalogue),
         functions=function_rows(counts),
         incidents=rows,
-        flags=flag_counts(analysis.verdicts),
+        flags=analysis.rows.flags(),
         zone=asked.zone,
         cut=asked.window.until_at is not None and asked.window.until_at < asked.now,
     )
@@ -180,7 +180,7 @@ def _latency(latency: pl.DataFrame) -> tuple[LatencyRow, ...]:
     return tuple(rows)
 
 
-def _incident_rows(incidents: Sequence[Incident], verdicts: pl.LazyFrame) -> tuple[IncidentRow, ...]:
+def _incident_rows(incidents: Sequence[Incident], verdicts: Rows) -> tuple[IncidentRow, ...]:
     samples = sample_ids(incidents, verdicts)
     rows = [
         IncidentRow(

@@ -1,8 +1,9 @@
-/* Records that can be of no incident: of these only the ids leave, and the counts. */
+/* Records that can be of no incident: of these only hashes of the ids leave, and the counts. */
 #ifndef ATTRIBUTE_SCANNER_CALM_H
 #define ATTRIBUTE_SCANNER_CALM_H
 
 #include "counting.h"
+#include "request_hash.h"
 
 #define US_OF_MINUTE 60000000
 #define UNTIMED_MINUTE UINT32_MAX /* the last minute that is read is an earlier one */
@@ -49,15 +50,17 @@ static bool count_latency(Scan *scan, uint64_t under, int measure, double ms)
     return count(&scan->by_bucket, under | (uint64_t)measure << 10 | bucket_of(ms));
 }
 
-/* Count a calm record and keep its id. */
+/* Count a calm record and keep the hash of its id. */
 static bool count_calm(Scan *scan, const Row *row, const Codes *codes, uint64_t packed)
 {
-    Table *ids = &scan->calm_ids;
+    Table *calm = &scan->calm_records;
+    Span id = row->text[REQUEST_ID];
     bool ending = ends_request(row->text[STAGE]);
-    if (!room_for_row(ids) || !put_text(ids, row->text[REQUEST_ID]))
+    if (!room_for_row(calm))
         return false;
-    CELL(ids, Q_ENDING, uint8_t) = ending;
-    ids->rows++;
+    CELL(calm, Q_HASH, uint64_t) = request_hash(id.text, id.size);
+    CELL(calm, Q_ENDING, uint8_t) = ending;
+    calm->rows++;
     scan->function.entries[codes->function].ends |= ending;
     bool inside = row->has_at ? scan->calm.since_us <= row->at_us && row->at_us < scan->calm.until_us : scan->calm.untimed_too;
     scan->untimed += !row->has_at;

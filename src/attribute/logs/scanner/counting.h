@@ -155,7 +155,7 @@ typedef struct {
 
 typedef struct {
     Calm calm;
-    Table records, calm_ids, counts, latencies;
+    Table records, calm_records, counts, latencies;
     Names function, stage, error_code, upstream, unknown;
     Statuses status, upstream_status;
     Numbering kinds;
@@ -183,7 +183,7 @@ static bool scan_init(Scan *scan, uint64_t seed, bool strict, Calm calm)
     scan->first_us = INT64_MAX;
     scan->last_us = INT64_MIN;
     scan->records = TABLE(RECORD_COLUMNS);
-    scan->calm_ids = TABLE(CALM_COLUMNS);
+    scan->calm_records = TABLE(CALM_COLUMNS);
     scan->counts = TABLE(COUNT_COLUMNS);
     scan->latencies = TABLE(LATENCY_COLUMNS);
     bool ready = names_init(&scan->function);
@@ -200,7 +200,7 @@ static bool scan_init(Scan *scan, uint64_t seed, bool strict, Calm calm)
 static void scan_free(Scan *scan)
 {
     table_free(&scan->records);
-    table_free(&scan->calm_ids);
+    table_free(&scan->calm_records);
     table_free(&scan->counts);
     table_free(&scan->latencies);
     free(scan->left);

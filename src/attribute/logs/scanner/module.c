@@ -7,12 +7,12 @@
  * bounds are those of `attribute.m1.fields`; a test holds the two together.
  *
  * Records that can be of no incident, whatever the rules say (a status under 400, and sooner than anything is slow), are
- * counted on the spot where the caller asks for it: of these only the ids leave, and the counts.
+ * counted on the spot where the caller asks for it: of these only hashes of the ids leave, and the counts.
  *
  * The columns leave through the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html),
  * so that nothing is copied on the way to polars.
  */
-#include "out.h"
+#include "meeting.h"
 
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -96,7 +96,7 @@ static PyObject *calm_of(Scan *scan)
         return Py_NewRef(Py_None);
     return Py_BuildValue(
         "{s:N,s:N,s:N,s:N,s:L,s:L,s:L,s:L}",
-        "ids", columns_of(&scan->calm_ids),
+        "records", columns_of(&scan->calm_records),
         "counts", columns_of(&scan->counts),
         "latencies", columns_of(&scan->latencies),
         "ending_functions", list_of_ending(&scan->function),
@@ -171,9 +171,27 @@ static PyObject *keep_memory(PyObject *module, PyObject *wanted)
     Py_RETURN_NONE;
 }
 
+/* What is kept lies in pieces between what is in use, and more and more of it is too small for the next block. */
+static PyObject *give_back(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(nothing))
+{
+#if defined(__GLIBC__)
+    Py_BEGIN_ALLOW_THREADS
+    malloc_trim(0);
+    Py_END_ALLOW_THREADS
+#endif
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef METHODS[] = {
+    {"filter_of", filter_of, METH_VARARGS,
+     "filter_of(stream, count)\n--\n\nMake a filter of about `count` hashes; see attribute.logs.hashes, the only caller."},
+    {"give_back", give_back, METH_NOARGS,
+     "give_back()\n--\n\nGive back memory that is kept and not in use; see attribute.logs.raw_scan."},
+    {"hash_texts", hash_texts, METH_O, "hash_texts(stream)\n--\n\nHash ids; see attribute.logs.hashes, the only caller."},
     {"keep_memory", keep_memory, METH_O,
      "keep_memory(wanted)\n--\n\nHave the process keep memory that is given back; see attribute.logs.scanning."},
+    {"rows_in", rows_in, METH_VARARGS,
+     "rows_in(filter, stream)\n--\n\nSay which hashes pass a filter; see attribute.logs.hashes, the only caller."},
     {"scan", scan_data, METH_VARARGS,
      "scan(data, seed, strict, calm)\n--\n\nRead whole lines; see attribute.logs.scanning, the only caller."},
     {NULL, NULL, 0, NULL},

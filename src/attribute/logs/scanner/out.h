@@ -50,6 +50,14 @@ static bool make_schema(const Table *table, struct ArrowSchema *schema)
     return true;
 }
 
+/* Give the room behind *used* bytes back: what leaves may be held for long. */
+static void fit(void **data, int64_t used)
+{
+    void *fitting = used > 0 ? realloc(*data, (size_t)used) : NULL;
+    if (fitting != NULL)
+        *data = fitting;
+}
+
 /* Hand one column over; its memory is the array's from then on. */
 static bool move_column(Table *table, int column, struct ArrowArray *array)
 {
@@ -63,6 +71,7 @@ static bool move_column(Table *table, int column, struct ArrowArray *array)
         array->buffers[0] = table->valid[column];
         table->valid[column] = NULL;
     }
+    fit(&table->data[column], table->rows * (int64_t)table->columns[column].width);
     array->buffers[1] = table->data[column];
     table->data[column] = NULL;
     if (is_text) {
@@ -70,6 +79,7 @@ static bool move_column(Table *table, int column, struct ArrowArray *array)
         if (sizes == NULL)
             return false;
         *sizes = table->texts_size;
+        fit((void **)&table->texts, table->texts_size);
         array->buffers[2] = table->texts;
         array->buffers[3] = sizes;
         table->texts = NULL;

@@ -29,9 +29,9 @@ static const Column RECORD_COLUMNS[] = {
     {"line", "I", 4, false},
 };
 
-enum { Q_REQUEST_ID, Q_ENDING, Q_END };
+enum { Q_HASH, Q_ENDING, Q_END };
 static const Column CALM_COLUMNS[] = {
-    {"request_id", "vu", 16, false},
+    {"hash", "L", 8, false},
     {"ending", "C", 1, false},
 };
 

@@ -1,0 +1,89 @@
+"""The work of threads, handed out a little at a time and taken back in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+import polars as pl
+
+from attribute.engines.alone import Alone
+from attribute.engines.head_start import Scannable
+from attribute.engines.partial import Partial
+from attribute.logs.lines import Decoded
+
+__all__ = ["Judging", "side_by_side"]
+
+_JUDGED_AT_ONCE: Final = 2**15
+"""So many loud records are judged together: every question to polars has its price, however few rows it is about."""
+
+
+def side_by_side(
+    pool: ThreadPoolExecutor,
+    threads: int,
+    chunks: Iterable[Scannable],
+    work: Callable[[Scannable], tuple[Decoded, Partial]],
+) -> Iterator[tuple[int, Decoded, Partial]]:
+    """Decode chunks in threads, a few at a time, and yield their numbers and what they come to in order."""
+    waiting: deque[tuple[int, Future[tuple[Decoded, Partial]]]] = deque()
+    for scannable in chunks:
+        waiting.append((scannable[0].number, pool.submit(work, scannable)))
+        del scannable  # its text is the worker's alone, and gone when that is done with it
+        if len(waiting) > threads:
+            done, future = waiting.popleft()
+            yield done, *future.result()
+    while waiting:
+        done, future = waiting.popleft()
+        yield done, *future.result()
+
+
+class Judging:
+    """
+    The loud records of a range on their way to being judged, in threads, many at a time and in order.
+
+    Args:
+        pool: the threads.
+        judge: what they do: it returns the records and what they come to.
+        take: is given both.
+        most: how many lots may be under way.
+    """
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        judge: Callable[[pl.DataFrame], tuple[pl.DataFrame, Alone]],
+        take: Callable[[pl.DataFrame, Alone], None],
+        most: int,
+    ) -> None:
+        self._pool = pool
+        self._judge = judge
+        self._hand_on = take
+        self._most = most
+        self._waiting: list[pl.DataFrame] = []
+        self._rows = 0
+        self._under_way: deque[Future[tuple[pl.DataFrame, Alone]]] = deque()
+
+    def add(self, records: pl.DataFrame) -> None:
+        """Have some more judged."""
+        self._waiting.append(records)
+        self._rows += records.height
+        if self._rows >= _JUDGED_AT_ONCE:
+            self._send()
+
+    def finish(self) -> None:
+        """Wait for all of them."""
+        self._send()
+        while self._under_way:
+            self._take()
+
+    def _send(self) -> None:
+        if self._rows:
+            self._under_way.append(self._pool.submit(self._judge, pl.concat(self._waiting)))
+        self._waiting, self._rows = [], 0
+        while len(self._under_way) > self._most:
+            self._take()
+
+    def _take(self) -> None:
+        self._hand_on(*self._under_way.popleft().result())
