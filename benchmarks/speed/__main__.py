@@ -24,28 +24,31 @@ from benchmarks.speed.page import page, table
 LINES_PER_GB = 4_000_000
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 BROKEN_SHARE = 0.05
+NEW_SHARE = 0.01
 
 
 def measure(size_gb: float, *, runs: int, seed: int, contenders: tuple[Contender, ...]) -> dict[str, Figures]:
     """Make logs of *size_gb* and return the figures of all contenders that are there and succeed."""
     line_count = max(1, round(size_gb * LINES_PER_GB))
+    contenders = tuple(one for one in contenders if size_gb <= one.most_gb)
     with tempfile.TemporaryDirectory() as folder:
         logs = Logs.in_folder(Path(folder))
         os.environ["XDG_CACHE_HOME"] = folder
-        _make(logs.clean, line_count, seed, 0.0)
+        _make(logs.clean, line_count, seed)
         if any(contender.reads == "broken" for contender in contenders):
-            _make(logs.broken, line_count, seed, BROKEN_SHARE)
+            _make(logs.broken, line_count, seed, broken_share=BROKEN_SHARE)
         if any(contender.reads == "gzip" for contender in contenders):
             logs.compress()
         if any(contender.reads == "growing" for contender in contenders):
             shutil.copyfile(logs.clean, logs.growing)
+            _make(logs.new, line_count, seed, more=max(1, round(line_count * NEW_SHARE)))
         return side_by_side([contender.prepared(logs) for contender in contenders], runs=runs)
 
 
-def _make(path: Path, line_count: int, seed: int, broken_share: float) -> None:
+def _make(path: Path, line_count: int, seed: int, *, broken_share: float = 0.0, more: int = 0) -> None:
     """Make a log in a process of its own: a process that is started counts the memory of the one that starts it."""
     command = [sys.executable, "-m", "benchmarks.speed.make_logs", str(path), str(line_count), str(seed)]
-    subprocess.run([*command, str(broken_share)], check=True)
+    subprocess.run([*command, str(broken_share), str(more)], check=True)
 
 
 def main() -> None:

@@ -83,14 +83,21 @@ def lines(first: int, count: int, *, total: int, seed: int, broken_share: float 
     return frame.select(line.alias("line"))["line"]
 
 
-def write(path: Path, *, line_count: int, seed: int = 1, broken_share: float = 0.0) -> None:
-    """Write a log of *line_count* lines to *path*."""
+def write(path: Path, *, line_count: int, seed: int = 1, broken_share: float = 0.0, more: int = 0) -> None:
+    """Write a log of *line_count* lines to *path*; or the *more* lines that would come next in it, where asked for."""
+    start, end = (line_count, line_count + more) if more else (0, line_count)
     with path.open("wb") as file:
-        for first in range(0, line_count, LINES_AT_ONCE):
-            count = min(LINES_AT_ONCE, line_count - first)
+        for first in range(start, end, LINES_AT_ONCE):
+            count = min(LINES_AT_ONCE, end - first)
             block = lines(first, count, total=line_count, seed=seed, broken_share=broken_share)
             block.to_frame().write_csv(file, include_header=False, quote_style="never")
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), line_count=int(sys.argv[2]), seed=int(sys.argv[3]), broken_share=float(sys.argv[4]))
+    write(
+        Path(sys.argv[1]),
+        line_count=int(sys.argv[2]),
+        seed=int(sys.argv[3]),
+        broken_share=float(sys.argv[4]),
+        more=int(sys.argv[5]),
+    )
