@@ -334,8 +334,8 @@ def _count(requests: Batch, keys: Mapping[str, Coded], *, keep: pl.Series | None
 
 def _buckets(latency_ms: Coded | pl.Series) -> pl.Series:
     """Return the bucket of each latency, or `_UNKNOWN_BUCKET`; of coded ones, each different one is looked at once."""
-    if isinstance(latency_ms, Coded):
-        return _buckets(latency_ms.values)[latency_ms.codes]
+    if isinstance(latency_ms, Coded):  # among the values may be some of lines that were refused: of no row, of any size
+        return _buckets(latency_ms.values.clip(0.0, float(MAX_MS)))[latency_ms.codes]
     bucket = bucket_expr(pl.col("ms")).fill_null(_UNKNOWN_BUCKET).cast(pl.UInt32)
     return latency_ms.alias("ms").to_frame().select(bucket).to_series()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from attribute.engines.analysis import AnalysisOptions, Window
 from attribute.engines.partial import Partial, digest
+from attribute.frames import RECORDS
 from attribute.logs.lines import decode_chunk
-from attribute.logs.scanning import SCAN, CalmTerms, Scanned
+from attribute.logs.scanning import SCAN, CalmTerms, Scan, Scanned
 from attribute.m1.fields import ENDING_STAGES, FIELDS, Kind
 from attribute.rollup import Rollup, bucket_of, merge
 from attribute.rules.catalogue import builtin
@@ -37,8 +39,9 @@ TERMS = CalmTerms(below_ms=1000.0, latency_slot=timedelta(days=1))
 
 
 def terms_for(window: Window, slot: timedelta) -> CalmTerms:
-    """Return how an engine counts calm records under the default limits."""
-    return AnalysisOptions(paths=(), catalogue=builtin(), window=window, latency_slot=slot).calm_terms()
+    """Return how an engine counts calm records under the limits of `RULES`."""
+    options = AnalysisOptions(paths=(), catalogue=builtin(), thresholds=RULES.thresholds)
+    return replace(options, window=window, latency_slot=slot).calm_terms()
 
 
 def scanned(*rows: dict[str, object], calm: CalmTerms | None = None) -> Scanned:
@@ -126,8 +129,7 @@ def same_digest(one: Partial, other: Partial) -> None:
     assert summed(one.ended) == summed(other.ended)
     assert summed(one.unended) == summed(other.unended)
     assert one.ending_functions == other.ending_functions
-    order = ["request_id", "at", "latency_ms", "stage", "status", "function"]
-    assert one.loud.sort(order).equals(other.loud.sort(order))
+    assert one.loud.sort(RECORDS.names()).equals(other.loud.sort(RECORDS.names()))
     assert one.quiet.sort("hash", "ending").equals(other.quiet.sort("hash", "ending"))
 
 
@@ -151,6 +153,23 @@ def test_counting_calm_records_on_the_spot_changes_no_count(
         digest(decode_chunk(chunk, calm=terms, fast_from=1), compiled=RULES, window=window, latency_slot=slot),
         digest(decode_chunk(chunk, fast_from=10**9), compiled=RULES, window=window, latency_slot=slot),
     )
+
+
+@pytest.mark.parametrize("scan", [None, SCAN])
+@pytest.mark.parametrize("refused", [-1, -0.7, -1e300, 1e300, 1_000_000_001])
+@pytest.mark.parametrize("field", ["latency_ms", "upstream_latency_ms"])
+def test_latency_of_a_refused_line_counts_nowhere(field: str, refused: float, scan: Scan | None) -> None:
+    """Lines are read many at once: a number that spoils its own line spoils no other, and never the run."""
+    calm: list[dict[str, object]] = [{"function": name, "latency_ms": 600} for name in ("fn-1", "quote")]
+    changes: list[dict[str, object]] = [*calm, {field: refused}, *calm] * 3
+    rows = [SOUND | {"request_id": f"r{n}"} | change for n, change in enumerate(changes)]
+    chunk = chunk_of(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+    window, slot = Window(), timedelta(days=1)
+    exact = digest(decode_chunk(chunk, fast_from=10**9), compiled=RULES, window=window, latency_slot=slot)
+    assert (exact.tally.records, exact.tally.rejected, exact.loud.height) == (12, 3, 6)
+    for terms in (None, terms_for(window, slot)):
+        fast = decode_chunk(chunk, calm=terms, fast_from=1, scan=scan)
+        same_digest(digest(fast, compiled=RULES, window=window, latency_slot=slot), exact)
 
 
 @needs_scanner
