@@ -19,8 +19,9 @@ one that is not counted; all contenders run in turn. The machine has 2 cores. Ma
 ClickHouse, plain polars and the Python loop only read the same file and count by minute, function, statuses and class;
 most of them cannot read a log with broken lines. The floor reads the bytes and counts the newlines. *One thread* is
 `attribute` held to one processor. Ratios are to DuckDB reading the same file: the compressed one, the one with broken
-lines (which it passes over). *Nothing new* and *1 % new* are second runs over what the cache holds; all others of
-`attribute` run with `--no-cache`.
+lines (which it passes over). *Nothing new* and *1 % new* are second runs over what the cache holds, the latter with the
+lines appended that come next; all others of `attribute` run with `--no-cache`. What takes minutes is left out of the
+largest log.
 """
 
 
