@@ -84,6 +84,8 @@ class QuietHashes:
         if not blocks or hashes.is_empty():
             return MET.to_frame()
         wanted = HashSet(hashes)
+        if len(blocks) == 1:
+            return _met_in(blocks[0], wanted)
         with keeping_memory(), ThreadPoolExecutor(self._threads) as pool:
             found = pool.map(lambda block: _met_in(block, wanted), blocks)
             return pl.concat([MET.to_frame(), *found])
