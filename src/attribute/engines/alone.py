@@ -20,7 +20,7 @@ from attribute.engines.partial import is_ending
 from attribute.frames import VERDICTS
 from attribute.logs.hashes import hash_of
 from attribute.requests import requests_of_one
-from attribute.rollup import Rollup, count_some_verdicts, merge
+from attribute.rollup import Rollup, count_some_verdicts, empty, merge
 from attribute.rules.compile import CompiledRules
 from attribute.verdicts import decide
 
@@ -68,6 +68,8 @@ def taken_alone(records: pl.DataFrame, compiled: CompiledRules, *, window: Windo
         window: where a record must lie to be counted.
         latency_slot: how wide the slots of the latencies are.
     """
+    if records.is_empty():  # as in most splits of a cluster: the question costs more than the answer
+        return Alone(keys=KEYS.to_frame(), counted=empty(), flags=Counter())
     lazy = requests_of_one(records.lazy())
     judged = decide(lazy if window.is_open else lazy.filter(window.holds(pl.col("at"))), compiled)
     verdicts = judged.select(_COUNTED).collect()
