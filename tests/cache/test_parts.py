@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,23 @@ def logs(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def grow(logs: Path) -> None:
+    """Append some lines."""
+    with (logs / "logs" / "a.jsonl").open("ab") as file:
+        file.write(log_of(500, 60))
+
+
+def after_reading(patch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Have something happen between the reading of the files and the answer."""
+    read = local.LocalGathering.read
+
+    def reading(gathering: local.LocalGathering) -> None:
+        read(gathering)
+        happens()
+
+    patch.setattr(local.LocalGathering, "read", reading)
+
+
 def heads_and_parts(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the entries that say what was read, and those of their parts."""
     entries = sorted((folder / "cache").glob("*.kept"))
@@ -78,8 +95,7 @@ def test_parts_that_are_lost_are_read_again(logs: Path, how: str, share: int) ->
     """Some or all of them, gone or not what was written: the answer is the same, and the next run's, too."""
     cache = cache_in(logs)
     analyse(options_for(logs, cache))
-    with (logs / "logs" / "a.jsonl").open("ab") as file:
-        file.write(log_of(500, 60))
+    grow(logs)
     without = told(analyse(options_for(logs)))
     _, parts = heads_and_parts(logs)
     for path in parts[::share]:
@@ -102,17 +118,10 @@ def test_parts_that_are_lost_after_they_were_seen_are_read_again(logs: Path, mon
     """Another process may empty the cache at any moment: also when this one counts on what it saw there."""
     cache = cache_in(logs)
     analyse(options_for(logs, cache))
-    with (logs / "logs" / "a.jsonl").open("ab") as file:
-        file.write(log_of(500, 60))
+    grow(logs)
     without = told(analyse(options_for(logs)))
-    read = local.LocalGathering.read
-
-    def reading(gathering: local.LocalGathering) -> None:
-        read(gathering)
-        cache.store.clear()
-
     with monkeypatch.context() as patch:
-        patch.setattr(local.LocalGathering, "read", reading)
+        after_reading(patch, cache.store.clear)
         assert told(analyse(options_for(logs, cache))) == without
     assert_same(logs, cache)
 
@@ -122,16 +131,13 @@ def test_file_that_changes_while_its_parts_are_missed_is_an_error(logs: Path, mo
     """What was counted and what can be read now do not belong together: then nothing is said about it."""
     cache = cache_in(logs)
     analyse(options_for(logs, cache))
-    with (logs / "logs" / "a.jsonl").open("ab") as file:
-        file.write(log_of(500, 60))
-    read = local.LocalGathering.read
+    grow(logs)
 
-    def reading(gathering: local.LocalGathering) -> None:
-        read(gathering)
+    def replaced() -> None:
         cache.store.clear()
         (logs / "logs" / "a.jsonl").write_bytes(log_of(7000, 3))
 
-    monkeypatch.setattr(local.LocalGathering, "read", reading)
+    after_reading(monkeypatch, replaced)
     with pytest.raises(ChangedError, match="changed while it was read"):
         analyse(options_for(logs, cache))
 

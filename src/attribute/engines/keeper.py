@@ -124,7 +124,7 @@ class Keeper:
     @property
     def has_start(self) -> bool:
         """Whether something lies there, sound or not, for the file's first range."""
-        return self._store.peek(self._key(0), 1) is not None
+        return self._store.has(self._key(0))
 
     def ranges(self, start: int) -> Sequence[tuple[int, int | None]]:
         """Return the ranges to read and keep from *start* on; the end is None for all of a compressed file."""

@@ -220,9 +220,10 @@ class LocalGathering(Gathering):
 
         def take(records: pl.DataFrame, alone: Alone) -> None:
             self.judge(alone)
-            area.judged.append((records, alone))
             if area.parts is None:
-                self._hold(area)
+                self.loud.add(records, alone.keys)
+            else:
+                area.judged.append((records, alone))
 
         judging = Judging(pool, self._judged, take, self.options.threads)
         for number, decoded, partial in side_by_side(pool, self.options.threads, chunks, digest_one):
@@ -307,8 +308,6 @@ class LocalGathering(Gathering):
             self.quiet.add(partial.quiet, [(piece, partial.quiet.height)])
         for records, alone in area.judged:
             self.loud.add(records, alone.keys)
-        if area.parts is None:
-            area.judged.clear()
 
     def _take_kept(self, index: int, kept: Kept, lines_before: int, keeper: Keeper | None = None) -> None:
         """Take what was kept; *keeper* is to forget it, should a part of it be gone."""

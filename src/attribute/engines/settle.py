@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import Final
 
 import polars as pl
 
@@ -37,7 +38,7 @@ __all__ = ["Gathered", "Settled", "Verdicts", "matches", "of_matching_functions"
 Fetch = Callable[[Sequence[int]], Iterator[pl.DataFrame]]
 """Reads pieces again and yields all their records (`RECORDS`)."""
 
-_HASHED: pl.Schema = pl.Schema({**RECORDS, "hash": pl.UInt64()})
+_HASHED: Final = pl.Schema({**RECORDS, "hash": pl.UInt64()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,16 +154,7 @@ class Verdicts:
     functions: tuple[str, ...] = ()
 
     def between(self, since: datetime | None, until: datetime | None) -> pl.LazyFrame:
-        """
-        Return the verdicts (`VERDICTS`) in order of time (untimed last), then `request_id`.
-
-        Args:
-            since: verdicts before it are left out, and those without a time.
-            until: the same, for those at it or later.
-
-        Returns:
-            A frame that is valid as long as this object lives.
-        """
+        """Return the verdicts of a stretch of time, as `attribute.engines.analysis.Rows` says."""
         records = self.loud.lazy(since, until)
         shared = self.settled.shared
         if len(shared):

@@ -13,6 +13,8 @@ from typing import Final
 
 import polars as pl
 
+from attribute.logs.raw_scan import Columns
+
 _hash_texts: Callable[[object], tuple[object, object]] | None
 _filter_of: Callable[[object, int], bytes] | None
 _rows_in: Callable[[bytes, object], tuple[object, object]] | None
@@ -23,28 +25,13 @@ try:
 except ImportError:  # no compiler where it was installed
     _hash_texts = _filter_of = _rows_in = None
 
-__all__ = ["HASHED_BY", "Columns", "HashSet", "hash_of"]
+__all__ = ["HASHED_BY", "HashSet", "hash_of"]
 
 HASHED_BY: Final = "polars" if _hash_texts is None else "scanner 1"
 """Whose hashes these are."""
 
 _SEED: Final = 0x4D31
 _ROW: Final = "row"
-
-
-class Columns:
-    """
-    Columns on their way through the Arrow PyCapsule interface; they can be taken once.
-
-    Args:
-        capsules: a schema and an array.
-    """
-
-    def __init__(self, capsules: tuple[object, object]) -> None:
-        self._capsules = capsules
-
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
-        return self._capsules
 
 
 def hash_of(request_id: pl.Expr) -> pl.Expr:

@@ -23,7 +23,7 @@ try:
 except ImportError:  # no compiler where it was installed
     _compiled = _keep_memory = _give_back = None
 
-__all__ = ["HAS_SCANNER", "CalmTerms", "give_back_memory", "keeping_memory", "raw_scan"]
+__all__ = ["HAS_SCANNER", "CalmTerms", "Columns", "give_back_memory", "keeping_memory", "raw_scan"]
 
 HAS_SCANNER: Final = _compiled is not None
 
@@ -50,6 +50,21 @@ class CalmTerms:
     until_us: int = _END_US
     untimed_too: bool = True
     latency_slot: timedelta
+
+
+class Columns:
+    """
+    Columns on their way through the Arrow PyCapsule interface; they can be taken once.
+
+    Args:
+        capsules: a schema and an array.
+    """
+
+    def __init__(self, capsules: tuple[object, object]) -> None:
+        self._capsules = capsules
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        return self._capsules
 
 
 def raw_scan(data: bytes, *, strict: bool, calm: CalmTerms | None) -> Mapping[str, Any] | None:

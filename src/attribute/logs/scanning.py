@@ -18,8 +18,7 @@ import polars as pl
 
 from attribute.coded import Batch, Coded
 from attribute.frames import COUNTS, LATENCY, RECORDS
-from attribute.logs.hashes import Columns
-from attribute.logs.raw_scan import HAS_SCANNER, CalmTerms, raw_scan
+from attribute.logs.raw_scan import HAS_SCANNER, CalmTerms, Columns, raw_scan
 
 __all__ = ["SCAN", "CalmRecords", "CalmTerms", "Scan", "Scanned", "assembled"]
 
