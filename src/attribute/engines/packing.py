@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import struct
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -108,11 +108,7 @@ def unpack_frame(data: bytes, schema: pl.Schema) -> pl.DataFrame:
     Raises:
         PackingError: *data* holds none of this schema.
     """
-    try:
-        frame = pl.read_ipc(data)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise PackingError(f"a frame is no Arrow IPC file: {error}") from error
-    return _checked(frame, schema)
+    return _read(pl.read_ipc, data, schema)
 
 
 def tally_document(tally: Tally) -> dict[str, Any]:
@@ -153,16 +149,18 @@ def _squeezed(frame: pl.DataFrame) -> Literal["lz4", "uncompressed"]:
 
 
 def _frame_of(data: memoryview, schema: pl.Schema) -> pl.DataFrame:
-    if not data:
-        return schema.to_frame()
+    return _read(pl.read_ipc_stream, bytes(data), schema) if data else schema.to_frame()
+
+
+def _read(reader: Callable[[bytes], pl.DataFrame], data: bytes, schema: pl.Schema) -> pl.DataFrame:
     try:
-        frame = pl.read_ipc_stream(bytes(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise PackingError(f"a frame is no Arrow IPC stream: {error}") from error
-    return _checked(frame, schema)
-
-
-def _checked(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+        frame = reader(data)
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        OSError,
+    ) as error:  # some spoilt bytes make it panic
+        raise PackingError(f"a frame does not read as Arrow IPC: {error}") from error
     if frame.schema != schema:
         raise PackingError(f"a frame has the columns {frame.schema}, expected {schema}")
     return frame
