@@ -19,7 +19,7 @@ from attribute.cache.digests import together
 from attribute.engines.alone import Alone
 from attribute.engines.analysis import Analysis, AnalysisOptions, FileNote, InputAccount, RejectedAt
 from attribute.engines.loud import LoudRecords
-from attribute.engines.partial import Partial, Tally
+from attribute.engines.partial import Tally
 from attribute.engines.quiet import QuietHashes
 from attribute.engines.settle import Gathered, Verdicts, of_matching_functions, settle
 from attribute.engines.settled import Shelf
@@ -126,12 +126,14 @@ class Gathering(ABC):
         self.loud = LoudRecords(budget_bytes=budget_bytes)
         self.quiet = QuietHashes(budget_bytes=budget_bytes, threads=self.options.threads)
 
-    def count(self, partial: Partial) -> None:
-        """Take what was counted of a piece."""
-        self.tally += partial.tally
-        self.ending_functions |= partial.ending_functions
-        self.ended.add(partial.ended)
-        self.unended.add(partial.unended)
+    def count(
+        self, tally: Tally, ending_functions: frozenset[str], ended: Iterable[Rollup], unended: Iterable[Rollup]
+    ) -> None:
+        """Take what was counted of some input; each as in `Partial`."""
+        self.tally += tally
+        self.ending_functions |= ending_functions
+        self.ended.add(ended)
+        self.unended.add(unended)
 
     def judge(self, alone: Alone) -> None:
         """Take what loud records come to, each taken for a request."""

@@ -300,7 +300,7 @@ class LocalGathering(Gathering):
                 (line - area.lines_before + reject.line, str(reject.reason), reject.detail)
                 for reject in decoded.rejects[:room]
             ]
-        self.count(partial)
+        self.count(partial.tally, partial.ending_functions, partial.ended, partial.unended)
 
     def _hold(self, area: Range) -> None:
         """Hold what was read of a range and lies nowhere else."""
@@ -316,10 +316,7 @@ class LocalGathering(Gathering):
         for line, reason, detail in kept.rejects[: SAMPLE_REJECTS - len(self.sample_rejects)]:
             name = self.sources[index].name
             self.sample_rejects.append(RejectedAt(file=name, line=lines_before + line, reason=reason, detail=detail))
-        self.tally += kept.tally
-        self.ending_functions |= kept.ending_functions
-        self.ended.add([kept.ended])
-        self.unended.add([kept.unended])
+        self.count(kept.tally, kept.ending_functions, [kept.ended], [kept.unended])
         self.judge(kept.alone)
         self._leave(index, kept, first, keeper)
 

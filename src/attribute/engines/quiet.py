@@ -8,18 +8,15 @@ budget, or left in the cache, and only ever looked through.
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
-import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from attribute.engines.partial import QUIET
+from attribute.engines.spill import Scratch
 from attribute.logs.hashes import HashSet
 from attribute.logs.raw_scan import keeping_memory
 
@@ -60,7 +57,7 @@ class QuietHashes:
         self._waiting: list[pl.DataFrame] = []
         self._waiting_places: list[tuple[int, int]] = []
         self._waiting_bytes = 0
-        self._folder: Path | None = None
+        self._scratch = Scratch()
 
     def add(self, frame: pl.DataFrame, places: Sequence[tuple[int, int]]) -> None:
         """Append rows; *places* says how many of them, one after the other, lie in which piece."""
@@ -95,10 +92,7 @@ class QuietHashes:
         return _Block(places=tuple(self._waiting_places), load=lambda: pl.concat(frames))
 
     def _write(self) -> None:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="attribute-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        path = self._folder / f"{len(self._blocks):06d}.arrow"
+        path = self._scratch.next_path()
         pl.concat(self._waiting, rechunk=True).write_ipc(path, compression="uncompressed")  # hashes do not shrink
         places = tuple(self._waiting_places)
         self._blocks.append(_Block(places=places, load=lambda: pl.read_ipc(path)))

@@ -11,6 +11,22 @@ from pathlib import Path
 import polars as pl
 
 
+class Scratch:
+    """A temporary folder that is made when the first file is wanted and lives as long as this object."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._count = 0
+
+    def next_path(self) -> Path:
+        """Return where the next file may be written."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="attribute-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._count += 1
+        return self._folder / f"{self._count:06d}.arrow"
+
+
 class Spill:
     """
     An append-only heap of frames of one schema, with bounded memory.
@@ -28,7 +44,7 @@ class Spill:
         self._in_memory: list[pl.DataFrame] = []
         self._in_memory_bytes = 0
         self._files: list[Path] = []
-        self._folder: Path | None = None
+        self._scratch = Scratch()
 
     def add(self, frame: pl.DataFrame) -> None:
         """Append *frame*."""
@@ -43,10 +59,7 @@ class Spill:
             self._write()
 
     def _write(self) -> None:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="attribute-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        path = self._folder / f"{len(self._files):06d}.arrow"
+        path = self._scratch.next_path()
         pl.concat(self._in_memory).write_ipc(path, compression="uncompressed")
         self._files.append(path)
         self._in_memory = []
