@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,32 @@ def test_chunks_cut_at_any_lines_add_up_to_the_whole(data: bytes, cuts: list[int
     edges = sorted({0, len(lines), *(min(cut, len(lines)) for cut in cuts)})
     parts = [fast(b"".join(lines[start:end]), first_line=start + 1) for start, end in pairwise(edges)]
     assert _sum(parts) == exact(data)
+
+
+SOUND = (
+    b'{"request_id":"1027403229845125718-3251","function":"device-token","stage":"response","status":200,'
+    b'"latency_ms":102,"error_code":null,"upstream_status":200,"upstream_latency_ms":81.25,'
+    b'"ts":"2026-11-16T08:00:59.216Z","upstream":"records","upstream_calls":2,"v":1}'
+)
+ALIKE = SOUND.replace(b"-token", b"-tokens").replace(b"59.216Z", b"07.5+01:30").replace(b'"records"', b"null")
+SPOILT = (b'"', b"\n", b"\0", b" ", b"0", b"9", b":", b"}", b"Z", b"\\", b"\x80", b"\xff", b"")
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+@pytest.mark.parametrize("line", [SOUND, ALIKE])
+def test_any_byte_of_a_line_in_place_of_another_is_read_as_the_exact_path_reads_it(line: bytes, spoilt: bytes) -> None:
+    """What is recognised many bytes at once, by what stood there before, is what it would be byte by byte."""
+    spoilt_lines = [line[:at] + spoilt + line[at + 1 :] for at in range(len(line))]
+    data = b"".join(each + b"\n" for other in spoilt_lines for each in (SOUND, other, ALIKE))
+    assert fast(data) == exact(data)
+
+
+@pytest.mark.parametrize("kept", range(1, len(SOUND)))
+def test_text_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(kept: int) -> None:
+    """No more is looked at than there is."""
+    data = SOUND + b"\n" + ALIKE[:kept]
+    assert fast(data + b"\n") == exact(data + b"\n")
+    assert fast(data) == exact(data)
 
 
 def _split(data: bytes) -> list[bytes]:

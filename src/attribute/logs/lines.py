@@ -30,6 +30,8 @@ MAX_LAYOUTS: Final = 8
 _WORTH_SHARE: Final = 0.1
 _SAMPLED: Final = 64
 _SAMPLED_BYTES: Final = 1024**2
+_LOOKED_THROUGH: Final = (64 * 1024, _SAMPLED_BYTES)
+"""In so many bytes at the beginning enough lines are looked for, in the fewer ones first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,7 @@ def decode_chunk(
     whole = chunk.data.rfind(b"\n") + 1
     body, tail = chunk.data[:whole], chunk.data[whole:]
     run = _FastRun(body, first=first, line_count=chunk.lines - bool(tail) if chunk.lines else 0, exact=exact)
-    if scan is not None and body[:_SAMPLED_BYTES].count(b"\n") >= fast_from:
+    if scan is not None and any(body.count(b"\n", 0, size) >= fast_from for size in _LOOKED_THROUGH):
         run.scan(scan, calm)
     run.decode(fast_from=fast_from)
     exact.decode_lines(run.left())

@@ -45,20 +45,53 @@ static bool ends_request(Span stage)
 
 enum { OWN, TOTAL, UPSTREAM_MEASURE };
 
-static bool count_latency(Scan *scan, uint64_t under, int measure, double ms)
+/* The counts of a slot, function and ending; NULL where there are too many of them. */
+static bool page_of(Scan *scan, uint64_t sheet, Page **page)
 {
-    return count(&scan->by_bucket, under | (uint64_t)measure << 10 | bucket_of(ms));
+    uint64_t number, known = scan->sheets.places.size;
+    if (!number_of_key(&scan->sheets, sheet, &number))
+        return false;
+    *page = NULL;
+    if (number >= MOST_PAGES)
+        return true;
+    if (number == known) { /* a new one; room is doubled whenever it is full */
+        bool is_full = (known & (known - 1)) == 0;
+        if (is_full && !more_room((void **)&scan->pages, known == 0 ? 1 : 2 * (int64_t)known, sizeof(Page)))
+            return false;
+        memset(&scan->pages[number], 0, sizeof(Page));
+    }
+    *page = &scan->pages[number];
+    return true;
+}
+
+/* Count a latency under a sheet, on its page where it has one. */
+static bool count_latency(Scan *scan, uint64_t sheet, Page *page, int measure, double ms)
+{
+    uint32_t bucket = bucket_of(ms);
+    if (page == NULL)
+        return count(&scan->by_bucket, sheet << 12 | (uint64_t)measure << 10 | bucket);
+    page->requests[measure][bucket]++;
+    return true;
+}
+
+static int64_t slot_of(Scan *scan, int64_t us)
+{
+    if (us < scan->slot_from_us || us - scan->slot_from_us >= scan->calm.slot_us) { /* dividing takes long */
+        scan->slot = us / scan->calm.slot_us;
+        scan->slot_from_us = scan->slot * scan->calm.slot_us;
+    }
+    return scan->slot;
 }
 
 /* Count a calm record and keep the hash of its id. */
-static bool count_calm(Scan *scan, const Row *row, const Codes *codes, uint64_t packed)
+static bool count_calm(Scan *scan, const Row *row, uint64_t packed)
 {
     Table *calm = &scan->calm_records;
-    Span id = row->text[REQUEST_ID];
-    bool ending = ends_request(row->text[STAGE]);
+    const Codes *codes = &row->codes;
+    bool ending = ends_request(scan->stage.entries[codes->stage].span);
     if (!room_for_row(calm))
         return false;
-    CELL(calm, Q_HASH, uint64_t) = request_hash(id.text, id.size);
+    CELL(calm, Q_HASH, uint64_t) = request_hash(row->request_id.text, row->request_id.size);
     CELL(calm, Q_ENDING, uint8_t) = ending;
     calm->rows++;
     scan->function.entries[codes->function].ends |= ending;
@@ -75,14 +108,17 @@ static bool count_calm(Scan *scan, const Row *row, const Codes *codes, uint64_t 
     if (!number_of_key(&scan->kinds, packed, &kind))
         return false;
     uint64_t minute = row->has_at ? (uint64_t)(row->at_us / US_OF_MINUTE) : UNTIMED_MINUTE;
-    uint64_t slot = row->has_at ? (uint64_t)(row->at_us / scan->calm.slot_us) : UNTIMED_SLOT;
-    uint64_t under = slot << 29 | (uint64_t)ending << 28 | (uint64_t)codes->function << 12;
-    bool counted = count(&scan->by_minute, minute << 32 | kind) && count_latency(scan, under, TOTAL, row->latency_ms);
-    if (!counted || !row->has_upstream_latency)
-        return counted;
+    uint64_t slot = row->has_at ? (uint64_t)slot_of(scan, row->at_us) : UNTIMED_SLOT;
+    uint64_t sheet = slot << 17 | (uint64_t)ending << 16 | codes->function;
+    Page *page;
+    if (!count(&scan->by_minute, minute << 32 | kind) || !page_of(scan, sheet, &page) ||
+        !count_latency(scan, sheet, page, TOTAL, row->latency_ms))
+        return false;
+    if (!row->has_upstream_latency)
+        return true;
     double own_ms = row->latency_ms - row->upstream_latency_ms;
-    return count_latency(scan, under, UPSTREAM_MEASURE, row->upstream_latency_ms) &&
-           count_latency(scan, under, OWN, own_ms > 0 ? own_ms : 0);
+    return count_latency(scan, sheet, page, UPSTREAM_MEASURE, row->upstream_latency_ms) &&
+           count_latency(scan, sheet, page, OWN, own_ms > 0 ? own_ms : 0);
 }
 
 static bool write_counts(Scan *scan)
@@ -110,34 +146,45 @@ static bool write_counts(Scan *scan)
     return true;
 }
 
-static bool write_latencies(Scan *scan)
+static bool write_latency(Scan *scan, uint64_t sheet, int measure, int bucket, int64_t requests)
 {
     Table *table = &scan->latencies;
+    uint64_t slot = sheet >> 17;
+    if (!room_for_row(table))
+        return false;
+    CELL(table, L_SLOT, int64_t) = slot == UNTIMED_SLOT ? 0 : (int64_t)slot * scan->calm.slot_us;
+    CELL(table, L_ENDING, uint8_t) = (sheet >> 16) & 1;
+    CELL(table, L_FUNCTION, uint32_t) = (uint32_t)sheet & 0xFFFF;
+    CELL(table, L_MEASURE, uint32_t) = (uint32_t)measure;
+    CELL(table, L_BUCKET, int32_t) = bucket;
+    CELL(table, L_REQUESTS, int64_t) = requests;
+    set_valid(table, L_SLOT, slot != UNTIMED_SLOT);
+    table->rows++;
+    return true;
+}
+
+static bool write_latencies(Scan *scan)
+{
+    for (uint64_t number = 0; number < scan->sheets.places.size && number < MOST_PAGES; number++) {
+        for (int cell = 0; cell < MEASURES * BUCKETS; cell++) {
+            int measure = cell / BUCKETS, bucket = cell % BUCKETS;
+            uint32_t requests = scan->pages[number].requests[measure][bucket];
+            if (requests != 0 && !write_latency(scan, scan->sheets.keys[number], measure, bucket, requests))
+                return false;
+        }
+    }
     for (uint64_t place = 0; place <= scan->by_bucket.mask; place++) {
         const Cell *cell = &scan->by_bucket.cells[place];
-        if (cell->count == 0)
-            continue;
-        if (!room_for_row(table))
+        uint64_t key = cell->key;
+        if (cell->count != 0 && !write_latency(scan, key >> 12, (int)(key >> 10) & 3, (int)(key & 0x3FF), cell->count))
             return false;
-        uint64_t key = cell->key, slot = key >> 29;
-        CELL(table, L_SLOT, int64_t) = slot == UNTIMED_SLOT ? 0 : (int64_t)slot * scan->calm.slot_us;
-        CELL(table, L_ENDING, uint8_t) = (key >> 28) & 1;
-        CELL(table, L_FUNCTION, uint32_t) = (uint32_t)(key >> 12) & 0xFFFF;
-        CELL(table, L_MEASURE, uint32_t) = (uint32_t)(key >> 10) & 3;
-        CELL(table, L_BUCKET, int32_t) = (int32_t)(key & 0x3FF);
-        CELL(table, L_REQUESTS, int64_t) = cell->count;
-        set_valid(table, L_SLOT, slot != UNTIMED_SLOT);
-        table->rows++;
     }
     return true;
 }
 
 static bool take(Scan *scan, const Row *row)
 {
-    Codes codes;
     uint64_t packed;
-    if (!codes_of(scan, row, &codes))
-        return false;
     for (int at = 0; at < row->unknown_count; at++) {
         uint32_t name = number_of(&scan->unknown, row->unknown[at], scan->seed);
         if (name == UINT32_MAX)
@@ -145,9 +192,9 @@ static bool take(Scan *scan, const Row *row)
         scan->unknown.entries[name].count++;
     }
     scan->newer += row->version > 1;
-    if (is_calm(scan, row) && pack(&codes, &packed))
-        return count_calm(scan, row, &codes, packed);
-    return keep_record(scan, row, &codes);
+    if (is_calm(scan, row) && pack(&row->codes, &packed))
+        return count_calm(scan, row, packed);
+    return keep_record(scan, row);
 }
 
 static bool leave(Scan *scan, int64_t start, int64_t end)

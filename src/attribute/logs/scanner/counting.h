@@ -70,6 +70,15 @@ static uint32_t bucket_of(double ms)
     return (uint32_t)(32 * octave) + (uint32_t)(whole >> octave);
 }
 
+#define BUCKETS 832 /* of the longest latency there is 828 */
+#define MEASURES 3
+#define MOST_PAGES 256
+
+/* The latencies of one slot, function and ending: neighbours in time are neighbours here. */
+typedef struct {
+    uint32_t requests[MEASURES][BUCKETS];
+} Page;
+
 /* Whole numbers, each different one numbered in the order in which they come. */
 typedef struct {
     Counter places; /* holds the number plus one where a counter holds a count */
@@ -159,7 +168,11 @@ typedef struct {
     Names function, stage, error_code, upstream, unknown;
     Statuses status, upstream_status;
     Numbering kinds;
-    Counter by_minute, by_bucket;
+    Counter by_minute;
+    Numbering sheets; /* slots, functions and endings ... */
+    Page *pages;      /* ... and the counts of the first of them; those of the others are in `by_bucket` */
+    Counter by_bucket;
+    int64_t slot, slot_from_us; /* of the time that was asked for last */
     Left *left;
     int64_t left_size, left_room;
     int64_t lines, newer;
@@ -167,7 +180,7 @@ typedef struct {
     uint64_t seed;
     bool strict, short_of_memory;
     Lead leads[MOST_MEMBERS]; /* what stood before each value of the line before */
-    Date date;
+    Minute minute;
 } Scan;
 
 #define TABLE(of) (Table){.columns = of, .column_count = (int)(sizeof(of) / sizeof *(of))}
@@ -193,6 +206,7 @@ static bool scan_init(Scan *scan, uint64_t seed, bool strict, Calm calm)
     ready &= names_init(&scan->unknown);
     ready &= numbering_init(&scan->kinds, seed);
     ready &= counter_init(&scan->by_minute, seed);
+    ready &= numbering_init(&scan->sheets, seed);
     ready &= counter_init(&scan->by_bucket, seed);
     return ready;
 }
@@ -211,30 +225,16 @@ static void scan_free(Scan *scan)
     names_free(&scan->unknown);
     numbering_free(&scan->kinds);
     counter_free(&scan->by_minute);
+    numbering_free(&scan->sheets);
+    free(scan->pages);
     counter_free(&scan->by_bucket);
 }
 
-/* A record's columns with few different values, as numbers. */
-typedef struct {
-    uint32_t function, stage, error_code, upstream, status, upstream_status;
-} Codes;
-
-static bool codes_of(Scan *scan, const Row *row, Codes *codes)
-{
-    codes->function = number_of(&scan->function, row->text[FUNCTION], scan->seed);
-    codes->stage = number_of(&scan->stage, row->text[STAGE], scan->seed);
-    codes->error_code = number_of(&scan->error_code, row->text[ERROR_CODE], scan->seed);
-    codes->upstream = number_of(&scan->upstream, row->text[UPSTREAM], scan->seed);
-    codes->status = status_number(&scan->status, row->status);
-    codes->upstream_status = status_number(&scan->upstream_status, row->upstream_status);
-    return codes->function != UINT32_MAX && codes->stage != UINT32_MAX && codes->error_code != UINT32_MAX &&
-           codes->upstream != UINT32_MAX;
-}
-
-static bool keep_record(Scan *scan, const Row *row, const Codes *codes)
+static bool keep_record(Scan *scan, const Row *row)
 {
     Table *table = &scan->records;
-    if (!room_for_row(table) || !put_text(table, row->text[REQUEST_ID]))
+    const Codes *codes = &row->codes;
+    if (!room_for_row(table) || !put_text(table, row->request_id))
         return false;
     CELL(table, C_FUNCTION, uint32_t) = codes->function;
     CELL(table, C_STAGE, uint32_t) = codes->stage;

@@ -2,7 +2,7 @@
 #ifndef ATTRIBUTE_SCANNER_NAMES_H
 #define ATTRIBUTE_SCANNER_NAMES_H
 
-#include "arrow.h"
+#include "words.h"
 
 typedef struct {
     const uint8_t *text; /* within the input; NULL where there is none */
@@ -16,17 +16,20 @@ typedef struct {
     bool ends; /* of a function: whether it wrote a record that ends a request */
 } Entry;
 
+#define GUESSES 16
+
 typedef struct {
     Entry *entries;
     uint32_t size, room;
     uint32_t *places; /* number of an entry plus one, or 0; open addressing, a power of two */
     uint32_t mask;
     uint32_t last; /* the entry that was asked for last: mostly the next one too */
+    uint32_t guesses[GUESSES]; /* entries by how their texts begin, as they were read last */
 } Names;
 
 static bool names_init(Names *names)
 {
-    names->size = names->last = 0;
+    *names = (Names){0};
     names->room = 16;
     names->mask = 63;
     names->entries = malloc(names->room * sizeof(Entry));
@@ -53,34 +56,16 @@ static uint64_t hash_of(Span span, uint64_t seed)
     uint64_t hash = seed + (uint64_t)span.size;
     const uint8_t *at = span.text;
     int32_t left = span.size;
-    for (; left >= 8; at += 8, left -= 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        hash = mixed(word, hash);
-    }
-    uint64_t rest = 0;
-    for (int32_t byte = 0; byte < left; byte++)
-        rest |= (uint64_t)at[byte] << (8 * byte);
-    return mixed(rest, hash);
+    for (; left > 8; at += 8, left -= 8)
+        hash = mixed(word_at(at), hash);
+    return left == 0 ? hash : mixed(last_word(at + left, left, span.size), hash);
 }
 
-static bool same(Span left, Span right)
+static inline bool same(Span left, Span right)
 {
-    if (left.size != right.size || (left.text == NULL) != (right.text == NULL))
-        return false;
-    int32_t at = 0;
-    for (; at + 8 <= left.size; at += 8) {
-        uint64_t one, other;
-        memcpy(&one, left.text + at, 8);
-        memcpy(&other, right.text + at, 8);
-        if (one != other)
-            return false;
-    }
-    for (; at < left.size; at++) {
-        if (left.text[at] != right.text[at])
-            return false;
-    }
-    return true;
+    if (left.size != right.size || left.text == right.text)
+        return left.size == right.size;
+    return left.text != NULL && right.text != NULL && same_bytes(left.text, right.text, left.size);
 }
 
 static bool names_grow(Names *names)
@@ -108,6 +93,11 @@ static bool names_grow(Names *names)
         names->mask = mask;
     }
     return true;
+}
+
+static uint32_t *guess_of(Names *names, uint64_t begins)
+{
+    return &names->guesses[begins * 0x9E3779B97F4A7C15u >> 60];
 }
 
 /* Give the number of a text, a new one where it was never seen; UINT32_MAX where memory is short. */

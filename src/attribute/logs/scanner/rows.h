@@ -35,14 +35,20 @@ static const struct {
 #define MOST_UNKNOWN 16
 #define MOST_UNKNOWN_NAMES 4096
 
+/* What a record's columns with few different values hold, as numbers. */
 typedef struct {
-    Span text[FIELD_COUNT]; /* of the fields that are texts */
+    uint32_t function, stage, error_code, upstream, status, upstream_status;
+} Codes;
+
+typedef struct {
+    Span request_id;
+    Codes codes;
     int16_t status, upstream_status;
     double latency_ms, upstream_latency_ms;
     int64_t at_us;
     int32_t upstream_calls;
     uint64_t version;
-    bool has_upstream_latency, has_at, has_calls;
+    bool has_upstream_latency, has_at, has_calls, has_upstream;
     Span unknown[MOST_UNKNOWN];
     int unknown_count;
 } Row;

@@ -8,9 +8,9 @@
 #define SECONDS_BELOW 100000000000u
 
 typedef struct {
-    uint8_t text[10];
-    int64_t days;
-} Date; /* the one that was read last: mostly the next one too */
+    uint8_t text[16]; /* YYYY-MM-DDTHH:MM */
+    int64_t seconds;
+} Minute; /* the one that was read last: mostly the next one too */
 
 static int two_digits(const uint8_t *at)
 {
@@ -35,23 +35,45 @@ static int64_t days_of(const uint8_t *at)
     return days + day - 1;
 }
 
+/* Read a date, a `T` or the like, hours and minutes; false where they are none. */
+static bool read_minute(const uint8_t *at, Minute *minute)
+{
+    int64_t days = days_of(at);
+    int hours = two_digits(at + 11), minutes = two_digits(at + 14);
+    bool parted = (at[10] == 'T' || at[10] == 't' || at[10] == ' ') && at[13] == ':';
+    if (!parted || days < 0 || hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
+        return false;
+    memcpy(minute->text, at, sizeof minute->text);
+    minute->seconds = 86400 * days + 3600 * hours + 60 * minutes;
+    return true;
+}
+
+/* Read `:SS.mmmZ`, which most programs write; false where it is something else. */
+static bool milliseconds_utc(uint64_t word, int64_t *us)
+{
+    uint64_t worth = word ^ 0x5A3030302E30303Au;
+    uint64_t no_digit = ((worth + REPEATED(0x76)) | worth) & HIGH, other = worth & 0xFF000000FF0000FFu;
+    uint64_t tens = worth >> 8 & 0xFF, ones = worth >> 16 & 0xFF;
+    uint64_t ms = 100 * (worth >> 32 & 0xFF) + 10 * (worth >> 40 & 0xFF) + (worth >> 48 & 0xFF);
+    *us = (int64_t)(1000000 * (10 * tens + ones) + 1000 * ms);
+    return (no_digit | other) == 0 && tens <= 5;
+}
+
 /* Read RFC 3339 with a zone, a fraction of any length cut to microseconds; NULL where it is none. */
-static const uint8_t *rfc_3339(const uint8_t *at, const uint8_t *end, Date *date, int64_t *us)
+static const uint8_t *rfc_3339(const uint8_t *at, const uint8_t *end, Minute *minute, int64_t *us)
 {
     if (end - at < 20)
         return NULL;
-    if (memcmp(at, date->text, 10) != 0) {
-        int64_t days = days_of(at);
-        if (days < 0)
-            return NULL;
-        memcpy(date->text, at, 10);
-        date->days = days;
-    }
-    int hour = two_digits(at + 11), minute = two_digits(at + 14), second = two_digits(at + 17);
-    bool parted = (at[10] == 'T' || at[10] == 't' || at[10] == ' ') && at[13] == ':' && at[16] == ':';
-    if (!parted || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
+    if (!same_bytes(at, minute->text, sizeof minute->text) && !read_minute(at, minute))
         return NULL;
-    int64_t fraction = 0, seconds = 86400 * date->days + 3600 * hour + 60 * minute + second;
+    if (end - at >= 24 && milliseconds_utc(word_at(at + 16), us)) {
+        *us += 1000000 * minute->seconds;
+        return *us <= MOST_US ? at + 24 : NULL;
+    }
+    int second = two_digits(at + 17);
+    if (at[16] != ':' || second < 0 || second > 59)
+        return NULL;
+    int64_t fraction = 0, seconds = minute->seconds + second;
     at += 19;
     if (*at == '.') {
         int64_t unit = 100000;

@@ -5,8 +5,6 @@
 #include "names.h"
 
 #define MOST_TEXT 65536
-#define REPEATED(byte) (0x0101010101010101u * (uint64_t)(byte))
-#define HIGH REPEATED(0x80)
 
 /* Mark bytes that end or spoil a plain text: quote, backslash, control character, and all that is not ASCII. */
 static uint64_t special(uint64_t word)
@@ -17,20 +15,14 @@ static uint64_t special(uint64_t word)
 }
 
 /* Read a text from behind its opening quote; give the place behind the closing one, or NULL. */
-static const uint8_t *plain_text(const uint8_t *at, const uint8_t *end, const uint8_t *limit, Span *span)
+static const uint8_t *plain_text(const uint8_t *at, const uint8_t *end, Span *span)
 {
     const uint8_t *start = at;
-    while (at + 8 <= limit) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        uint64_t marked = special(word);
-        if (marked != 0) {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-            at += __builtin_ctzll(marked) / 8; /* the first mark is never a false one: those only follow a true one */
-#endif
+    while (end - at >= 8) {
+        int plain = bytes_before(special(word_at(at))); /* no false mark comes before a true one */
+        at += plain;
+        if (plain < 8)
             break;
-        }
-        at += 8;
     }
     while (at < end && *at != '"') {
         if (*at < 0x20 || *at >= 0x80 || *at == '\\')
@@ -69,11 +61,27 @@ static bool is_digit(uint8_t byte)
     return (uint8_t)(byte - '0') < 10;
 }
 
+/* Eight digits, the first one weighing most, each as what it is worth: added up two, four and eight at once. */
+static uint64_t word_of_digits(uint64_t word)
+{
+    word = (10 * word + (word >> 8)) & 0x00FF00FF00FF00FFu;
+    word = (100 * word + (word >> 16)) & 0x0000FFFF0000FFFFu;
+    return (10000 * word + (word >> 32)) & 0xFFFFFFFFu;
+}
+
 /* Read up to `most` digits without a leading zero (a single 0 is fine); NULL where there are none or more. */
 static const uint8_t *whole_number(const uint8_t *at, const uint8_t *end, int most, uint64_t *value)
 {
     const uint8_t *start = at;
     uint64_t number = 0;
+    if (end - at >= 8) {
+        uint64_t word = word_at(at) ^ REPEATED('0'); /* of a digit, what it is worth; of all else, ten or more */
+        int digits = bytes_before(((word + REPEATED(0x76)) | word) & HIGH);
+        if (digits < 8 && digits <= most) {
+            number = digits == 0 ? 0 : word_of_digits(word << (64 - 8 * digits));
+            at += digits;
+        }
+    }
     while (at < end && is_digit(*at)) {
         if (at - start == most)
             return NULL;
@@ -143,14 +151,14 @@ static const uint8_t *status_code(const uint8_t *at, const uint8_t *end, int16_t
 }
 
 /* A scalar of an unknown key, of which nothing is kept. */
-static const uint8_t *any_scalar(const uint8_t *at, const uint8_t *end, const uint8_t *limit)
+static const uint8_t *any_scalar(const uint8_t *at, const uint8_t *end)
 {
     Span ignored;
     uint64_t number;
     if (at == end)
         return NULL;
     if (*at == '"')
-        return plain_text(at + 1, end, limit, &ignored);
+        return plain_text(at + 1, end, &ignored);
     if (*at == 't' || *at == 'n')
         return end - at >= 4 && memcmp(at, *at == 't' ? "true" : "null", 4) == 0 ? at + 4 : NULL;
     if (*at == 'f')
