@@ -8,7 +8,8 @@ logs can be read in any order, in pieces and in parallel. `merge` is associative
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -54,6 +55,8 @@ _BUCKET_OF: Final = {"own": "own", "total": "total", "upstream": "upstream bucke
 """The column of buckets of each measure: `upstream` is a key, too."""
 _MEASURES: Final = pl.Series(list(_BUCKET_OF))
 _ALWAYS_LISTED: Final = 2**16
+_ADDED_AT_ONCE: Final = 2**16
+"""About so many rows are added up at once."""
 _HEALTHY_REASONS: Final = pl.Series([Reason.OK.value, Reason.UPSTREAM_FAILURE_ABSORBED.value])
 
 
@@ -377,11 +380,30 @@ def _width_us(slot: timedelta) -> int:
 
 
 def _added(frames: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
-    """Add up frames of counts."""
+    """Add up frames of counts, one stretch of time after the other where they are long: it takes memory to do so."""
     frames = [frame.select(schema.names()) for frame in frames if frame.height]
     if not frames:
         return schema.to_frame()
-    rows = pl.concat(frames, rechunk=True)
+    stretches = [_added_at_once(rows, schema) for rows in _stretches(pl.concat(frames), schema.names()[0])]
+    return pl.concat(stretches)
+
+
+def _stretches(rows: pl.DataFrame, time: str) -> Iterator[pl.DataFrame]:
+    """Cut *rows* into stretches of time that are good to add up, in order; those without a time come first."""
+    if rows.height <= _ADDED_AT_ONCE:
+        yield rows
+        return
+    at, times = pl.col(time), rows[time].drop_nulls().sort()
+    yield rows.filter(at.is_null())
+    edges = times.gather_every(_ADDED_AT_ONCE).unique(maintain_order=True).to_list()
+    for since, until in itertools.pairwise([*edges, None]):
+        yield rows.filter(at >= since if until is None else (at >= since) & (at < until))
+
+
+def _added_at_once(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    rows = rows.rechunk()
+    if rows.is_empty():
+        return schema.to_frame()
     keys = {name: Coded.of(rows[name]) for name in schema if name != "requests"}
     added = _canonical(keys, rows["requests"])
     least = added["requests"].min()

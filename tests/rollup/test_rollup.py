@@ -94,6 +94,22 @@ def test_subtracting_what_was_merged_gives_back_what_was_there(verdicts: Rows, h
     assert subtract(first, first) == empty()
 
 
+@settings(max_examples=60, deadline=None)
+@given(VERDICT_ROWS, HEALTHY_ROWS, st.integers(1, 20))
+def test_many_rows_added_up_a_stretch_of_time_at_a_time_are_the_same(
+    verdicts: Rows, healthy: Rows, at_once: int
+) -> None:
+    """How much is added up at once is a matter of memory alone."""
+    first, second = rolled(verdicts, []), rolled([], healthy)
+    both = merge([first, second])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("attribute.rollup._ADDED_AT_ONCE", at_once)
+        assert merge([first, second]) == both
+        assert merge([both, both], less=[first, second]) == both
+        assert subtract(both, second) == first
+        assert subtract(both, both) == empty()
+
+
 def test_subtracting_what_was_never_counted_raises() -> None:
     """Counts never go below zero in silence."""
     row = {"function": "sync", "stage": "response", "status": 200, "latency_ms": 1.0, "reason": "ok", "at": START}

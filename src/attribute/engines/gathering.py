@@ -31,7 +31,7 @@ from attribute.rules.compile import CompiledRules
 
 __all__ = ["Counted", "Gathering", "conclude"]
 
-ROWS_AT_ONCE = 400_000
+ROWS_AT_ONCE = 200_000
 UNKNOWN_NAMES = 50
 
 
@@ -122,7 +122,7 @@ class Gathering(ABC):
     sample_rejects: list[RejectedAt] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        budget_bytes = self.options.memory_bytes // 8
+        budget_bytes = self.options.memory_bytes // 16
         self.loud = LoudRecords(budget_bytes=budget_bytes)
         self.quiet = QuietHashes(budget_bytes=budget_bytes, threads=self.options.threads)
 

@@ -20,7 +20,7 @@ from attribute.engines.kept import ALL_CHUNKS, GROWS_BELOW, Kept, Part
 from attribute.engines.partial import Partial, digest, is_ending, own_copy
 from attribute.engines.ranges import Range, kept_of
 from attribute.engines.settled import Shelf, rules_of
-from attribute.engines.threads import Judging, side_by_side
+from attribute.engines.threads import Judging, side_by_side, taking_turns
 from attribute.frames import RECORDS
 from attribute.logs.chunks import ChunkReader, SourceOutcome
 from attribute.logs.hashes import hash_of
@@ -96,7 +96,7 @@ class LocalGathering(Gathering):
 
     def read(self) -> None:
         """Read all sources once, or take what was kept of them and read the rest."""
-        with keeping_memory(), ThreadPoolExecutor(self.options.threads) as pool:
+        with keeping_memory(), taking_turns(), ThreadPoolExecutor(self.options.threads) as pool:
             for index, source in enumerate(self.sources):
                 keeper = Keeper.of(source.path, source.size_bytes, self.options)
                 if keeper is None:

@@ -93,7 +93,7 @@ class QuietHashes:
 
     def _write(self) -> None:
         path = self._scratch.next_path()
-        pl.concat(self._waiting, rechunk=True).write_ipc(path, compression="uncompressed")  # hashes do not shrink
+        pl.concat(self._waiting).write_ipc(path, compression="uncompressed")  # hashes do not shrink
         places = tuple(self._waiting_places)
         self._blocks.append(_Block(places=places, load=lambda: pl.read_ipc(path)))
         self._waiting, self._waiting_places, self._waiting_bytes = [], [], 0
