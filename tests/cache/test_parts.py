@@ -37,7 +37,7 @@ def apart() -> Iterator[None]:
     """Have every part in an entry of its own, and ranges that neither grow nor hold more than some kilobytes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kepts, "_INLINE_BYTES", 0)
-        patch.setattr(local, "GROWS_BELOW", 0)
+        patch.setattr(kepts, "GROWS_BELOW", 0)
         patch.setattr(keepers, "SEGMENT_BYTES", 30_000)
         yield
 
@@ -176,7 +176,7 @@ def test_log_that_grows_gives_the_answer_of_one_that_is_read_anew(  # noqa: PLR0
     """Whatever lies where, and whatever of it is lost on the way."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(kepts, "_INLINE_BYTES", 0)
-        patch.setattr(local, "GROWS_BELOW", grows_below)
+        patch.setattr(kepts, "GROWS_BELOW", grows_below)
         folder = Path(name)
         (folder / "logs").mkdir()
         for piece in pieces:

@@ -194,7 +194,7 @@ def test_line_that_is_too_long_keeps_a_log_from_being_recognised(logs: Path) -> 
 def test_ranges_of_a_large_log_are_recognised_one_by_one(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a later range differs, the ranges before it are not decoded again."""
     monkeypatch.setattr(keepers, "SEGMENT_BYTES", 30_000)
-    monkeypatch.setattr("attribute.engines.local.GROWS_BELOW", 1)
+    monkeypatch.setattr("attribute.engines.kept.GROWS_BELOW", 1)
     cache, path = cache_in(logs), logs / "logs" / "a.jsonl"
     text = path.read_bytes()
     analyse(options_for(logs, cache, chunk_bytes=CHUNK))

@@ -100,8 +100,15 @@ class Store:
             return None
         return payload
 
-    def put(self, key: str, payload: bytes | memoryview) -> None:
-        """Keep *payload* under *key*, in place of what was there; do without where the disk does not let us."""
+    def put(self, key: str, payload: bytes | memoryview, digest: bytes | None = None) -> None:
+        """
+        Keep *payload* under *key*, in place of what was there; do without where the disk does not let us.
+
+        Args:
+            key: of the entry.
+            payload: what it is to hold.
+            digest: the hash of that, where it is known.
+        """
         size_bytes = _START_BYTES + len(payload)
         if size_bytes > self.most_bytes:
             return
@@ -115,7 +122,7 @@ class Store:
             return
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(_MAGIC + new_hash(payload).digest())
+                file.write(_MAGIC + (digest or new_hash(payload).digest()))
                 file.write(payload)
             Path(name).replace(self._path(key))
         except OSError:

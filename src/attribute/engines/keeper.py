@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +18,11 @@ from attribute.engines.analysis import AnalysisOptions
 from attribute.logs.chunks import plain_blocks
 
 if TYPE_CHECKING:
-    from attribute.engines.kept import Entry, Kept
+    from attribute.engines.kept import Address, Kept
 
 __all__ = ["Keeper", "context_of"]
 
-SEGMENT_BYTES: Final = 2**29
+SEGMENT_BYTES: Final = 2**28
 """A file is kept in ranges of about so many bytes: no entry grows with the file, or past what memory is reused for."""
 
 _FORMAT: Final = "4"
@@ -155,9 +155,7 @@ class Keeper:
     def keep(self, kept: Kept) -> Kept:
         """Keep a range, in place of what was kept of it, and return it with what need not stay in memory left there."""
         key = self._key(kept.start)
-        head, entries = kept.outlying(lambda what, payload: _entry_of(key, what, payload))
-        for (name, _), payload in entries.items():
-            self._store.put(name, payload)
+        head = kept.outlying(partial(self._put_part, key))
         if not all(map(self._store.has, head.names)):
             return kept
         self._store.put(key, head.packed())
@@ -166,6 +164,12 @@ class Keeper:
         self._parts[kept.start] = head.names
         return head.left_in(self._store.get)
 
+    def _put_part(self, key: str, what: str, payload: memoryview) -> Address:
+        digest = new_hash(payload).digest()
+        name = hashlib.sha256(f"{key}\n{what}\n{digest.hex()}".encode()).hexdigest()
+        self._store.put(name, payload, digest)
+        return name, digest.hex()
+
     def forget(self, start: int) -> None:
         """Do not believe the range that begins at *start* any longer."""
         self._store.remove(self._key(start))
@@ -173,11 +177,6 @@ class Keeper:
     def _key(self, start: int, identity: str | None = None) -> str:
         text = "\n".join((_FORMAT, identity or self._snapshot.identity, self._context, str(start)))
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _entry_of(key: str, what: str, payload: memoryview) -> Entry:
-    digest: str = new_hash(payload).hexdigest()
-    return hashlib.sha256(f"{key}\n{what}\n{digest}".encode()).hexdigest(), digest
 
 
 def context_of(options: AnalysisOptions) -> str:

@@ -39,7 +39,7 @@ from attribute.engines.partial import QUIET, Tally
 from attribute.frames import COUNTS, LATENCY, RECORDS
 from attribute.rollup import Rollup, merge
 
-__all__ = ["ALL_CHUNKS", "GROWS_BELOW", "Entry", "Kept", "Part", "Place"]
+__all__ = ["ALL_CHUNKS", "Address", "Kept", "Part", "Place"]
 
 ALL_CHUNKS: Final = -1
 """In a place, in the stead of a chunk's number: all of the range."""
@@ -55,7 +55,7 @@ Place = tuple[int, int | None, int, int]
 """First byte, end and number of a chunk, and how many quiet records it has."""
 
 
-Entry = tuple[str, str]
+Address = tuple[str, str]
 """The name of an entry, and the hash of what it holds."""
 
 
@@ -65,7 +65,7 @@ class Part:
 
     Args:
         frame: at hand.
-        entry: its own entry.
+        address: of its own entry.
         load: returns it; None where it is gone or spoilt.
     """
 
@@ -73,11 +73,11 @@ class Part:
         self,
         frame: pl.DataFrame | None = None,
         *,
-        entry: Entry | None = None,
+        address: Address | None = None,
         load: Callable[[], pl.DataFrame | None] | None = None,
     ) -> None:
         self.at_hand = frame
-        self.entry = entry
+        self.address = address
         self._load = load
 
     def frame(self) -> pl.DataFrame | None:
@@ -160,6 +160,11 @@ class Kept:
         return replace(self, places=places, pieces=())
 
     @property
+    def grows(self) -> bool:
+        """Whether it is kept anew together with what follows it."""
+        return self.end - self.start < GROWS_BELOW
+
+    @property
     def text_bytes(self) -> int:
         """How many bytes of text were sealed."""
         return sum(length for length, _ in self.pieces)
@@ -167,37 +172,33 @@ class Kept:
     @property
     def names(self) -> set[str]:
         """What the entries of its parts are called, where they have some of their own."""
-        return {part.entry[0] for part in (self.loud, self.quiet) if part.entry is not None}
+        return {part.address[0] for part in (self.loud, self.quiet) if part.address is not None}
 
     def gathered(self) -> Kept | None:
         """Return it with all parts at hand and none in an entry; None where one is gone."""
         loud, quiet = self.loud.frame(), self.quiet.frame()
         return None if loud is None or quiet is None else replace(self, loud=Part(loud), quiet=Part(quiet))
 
-    def outlying(self, entry_of: Callable[[str, memoryview], Entry]) -> tuple[Kept, dict[Entry, memoryview]]:
+    def outlying(self, put: Callable[[str, memoryview], Address]) -> Kept:
         """
-        Return it with every part that is large in an entry of its own, and the entries that are not there yet.
+        Return it with every part that is large in an entry of its own.
 
         Args:
-            entry_of: names an entry, by what it holds and how it is packed.
+            put: keeps an entry, given what it holds and that as bytes, and says where.
         """
-        entries: dict[Entry, memoryview] = {}
 
         def apart(what: str, part: Part) -> Part:
             frame = part.at_hand
             if frame is None or frame.estimated_size() < _INLINE_BYTES:
                 return part
-            payload = pack_frame(frame)
-            entry = entry_of(what, payload)
-            entries[entry] = payload
-            return Part(frame, entry=entry)
+            return Part(frame, address=put(what, pack_frame(frame)))
 
-        return replace(self, loud=apart("loud", self.loud), quiet=apart("quiet", self.quiet)), entries
+        return replace(self, loud=apart("loud", self.loud), quiet=apart("quiet", self.quiet))
 
     def left_in(self, get: Callable[[str, str], bytes | None]) -> Kept:
         """Return it with no part in memory that lies in an entry; *get* as for `unpacked`."""
         loud, quiet = (
-            part if part.entry is None else _part(part.entry, schema.to_frame(), get)
+            part if part.address is None else _part(part.address, schema.to_frame(), get)
             for part, schema in ((self.loud, RECORDS), (self.quiet, QUIET))
         )
         return replace(self, loud=loud, quiet=quiet)
@@ -213,9 +214,9 @@ class Kept:
             "ending_functions": sorted(self.ending_functions),
             "flags": self.alone.flags,
             "rules": self.rules,
-            "loud": self.loud.entry,
+            "loud": self.loud.address,
             "span": None if self.span is None else [instant_document(at) for at in self.span],
-            "quiet": self.quiet.entry,
+            "quiet": self.quiet.address,
             "places": self.places,
             "pieces": self.pieces,
             "rejects": self.rejects,
@@ -265,7 +266,7 @@ def _joined(one: Part, other: Part) -> pl.DataFrame | None:
 
 
 def _inline(part: Part, schema: pl.Schema) -> pl.DataFrame:
-    return schema.to_frame() if part.entry is not None or part.at_hand is None else part.at_hand
+    return schema.to_frame() if part.address is not None or part.at_hand is None else part.at_hand
 
 
 def _part(said: Sequence[Any] | None, inline: pl.DataFrame, get: Callable[[str, str], bytes | None]) -> Part:
@@ -280,4 +281,4 @@ def _part(said: Sequence[Any] | None, inline: pl.DataFrame, get: Callable[[str, 
         except PackingError:
             return None
 
-    return Part(entry=(name, digest), load=load)
+    return Part(address=(name, digest), load=load)

@@ -16,9 +16,9 @@ from attribute.engines.analysis import SAMPLE_REJECTS, Analysis, AnalysisOptions
 from attribute.engines.gathering import Gathering, conclude
 from attribute.engines.head_start import HeadStart, Scannable
 from attribute.engines.keeper import Keeper
-from attribute.engines.kept import ALL_CHUNKS, GROWS_BELOW, Kept, Part
+from attribute.engines.kept import ALL_CHUNKS, Kept, Part
 from attribute.engines.partial import Partial, digest, is_ending, own_copy
-from attribute.engines.ranges import Range, kept_of
+from attribute.engines.ranges import Keeping, Range, kept_of
 from attribute.engines.settled import Shelf, rules_of
 from attribute.engines.threads import Judging, side_by_side, taking_turns
 from attribute.frames import RECORDS
@@ -126,7 +126,7 @@ class LocalGathering(Gathering):
         last: Kept | None = None
         outcomes: list[SourceOutcome] = []
         for found in keeper.kept():
-            whole_found = found.gathered() if found.end - found.start < GROWS_BELOW else found  # its entries may go
+            whole_found = found.gathered() if found.grows else found  # its entries may go
             judged = None if whole_found is None else self._by_our_rules(whole_found, keeper)
             if judged is None:
                 break
@@ -137,24 +137,23 @@ class LocalGathering(Gathering):
             first = first or last
         if not start and not keeper.is_plain and keeper.is_like_others:
             return self._read_recognised(pool, index, keeper)
+
+        def take(area: Range, kept: Kept | None, *, is_grown: bool) -> None:
+            nonlocal first
+            first = kept if kept is not None and kept.start == 0 else first
+            if kept is None or is_grown:
+                self._hold(area)
+            else:
+                self._leave(index, kept, area.first_piece(), keeper)
+
+        keeping = Keeping(pool, keeper, rules=self.rules, last=last, take=take)
         for begin, end in keeper.ranges(start):
             before = self.tally.lines
             area = Range(start=begin, end=end, lines_before=lines, parts=[], is_sealed=keeper.is_plain)
             outcomes.append(self._read_range(pool, index, area))
             lines += self.tally.lines - before
-            outcome = outcomes[-1]
-            new = kept_of(area, keeper, self.rules, outcome.bytes_read) if outcome.problem is None else None
-            if new is None:
-                self._hold(area)
-                continue
-            grows = last is not None and last.end == new.start and last.end - last.start < GROWS_BELOW
-            grown = last.followed_by(new) if grows and last is not None else None
-            last = keeper.keep(grown or new)
-            first = last if last.start == 0 else first
-            if grown is None:
-                self._leave(index, last, area.first_piece(), keeper)
-            else:
-                self._hold(area)
+            keeping.add(area, outcomes[-1])
+        keeping.finish()
         if first is not None and first.pieces:
             keeper.list_as(first.pieces[0])
         whole = not any(outcome.problem for outcome in outcomes)
@@ -197,7 +196,7 @@ class LocalGathering(Gathering):
             area = Range(start=area.start, end=None, lines_before=area.lines_before, parts=[])
             outcome = self._read_range(pool, index, area)
         self._hold(area)
-        new = kept_of(area, keeper, self.rules, outcome.bytes_read) if outcome.problem is None else None
+        new = kept_of(area, keeper, self.rules, outcome)
         parts = taken if new is None else [*taken, new]
         ending = keeper.ending(0, keeper.end)
         if outcome.problem is None and parts and ending is not None:
@@ -219,8 +218,8 @@ class LocalGathering(Gathering):
         digest_one = functools.partial(self._digest, is_sealed=area.is_sealed)
 
         def take(records: pl.DataFrame, alone: Alone) -> None:
-            self.judge(alone)
             if area.parts is None:
+                self.judge(alone)
                 self.loud.add(records, alone.keys)
             else:
                 area.judged.append((records, alone))
@@ -300,13 +299,18 @@ class LocalGathering(Gathering):
                 (line - area.lines_before + reject.line, str(reject.reason), reject.detail)
                 for reject in decoded.rejects[:room]
             ]
-        self.count(partial.tally, partial.ending_functions, partial.ended, partial.unended)
+        is_counted = area.parts is None  # else once all of the range is read
+        rollups = (partial.ended, partial.unended) if is_counted else ((), ())
+        self.count(partial.tally, partial.ending_functions, *rollups)
 
     def _hold(self, area: Range) -> None:
-        """Hold what was read of a range and lies nowhere else."""
+        """Count and hold what was read of a range and lies nowhere else."""
         for piece, _, partial in area.parts or []:
             self.quiet.add(partial.quiet, [(piece, partial.quiet.height)])
+            self.ended.add(partial.ended)
+            self.unended.add(partial.unended)
         for records, alone in area.judged:
+            self.judge(alone)
             self.loud.add(records, alone.keys)
 
     def _take_kept(self, index: int, kept: Kept, lines_before: int, keeper: Keeper | None = None) -> None:
@@ -316,12 +320,14 @@ class LocalGathering(Gathering):
         for line, reason, detail in kept.rejects[: SAMPLE_REJECTS - len(self.sample_rejects)]:
             name = self.sources[index].name
             self.sample_rejects.append(RejectedAt(file=name, line=lines_before + line, reason=reason, detail=detail))
-        self.count(kept.tally, kept.ending_functions, [kept.ended], [kept.unended])
-        self.judge(kept.alone)
+        self.count(kept.tally, kept.ending_functions, (), ())
         self._leave(index, kept, first, keeper)
 
     def _leave(self, index: int, kept: Kept, first_piece: int, keeper: Keeper | None) -> None:
-        """Leave the records of a range in the cache until they are asked for, those that lie there."""
+        """Count the records of a range, and leave in the cache what lies there of them, until they are asked for."""
+        self.ended.add([kept.ended])
+        self.unended.add([kept.unended])
+        self.judge(kept.alone)
         pieces = [(piece, rows) for piece, (_, _, _, rows) in enumerate(kept.places, first_piece)]
         keys, loud, quiet, start = kept.alone.keys, kept.loud.at_hand, kept.quiet.at_hand, kept.start
 

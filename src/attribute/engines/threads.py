@@ -50,7 +50,7 @@ def side_by_side(
     for scannable in chunks:
         waiting.append((scannable[0].number, pool.submit(work, scannable)))
         del scannable  # its text is the worker's alone, and gone when that is done with it
-        if len(waiting) > threads:
+        if len(waiting) >= threads:
             done, future = waiting.popleft()
             yield done, *future.result()
     while waiting:
