@@ -123,7 +123,7 @@ def _records(
 
 
 def _verdicts(requests: pl.DataFrame, compiled: CompiledRules) -> list[ExplainedVerdict]:
-    rows = requests.select(*compiled.verdict[:-1], compiled.flags).to_dicts()
+    rows = requests.select(compiled.verdict_of_requests).to_dicts()
     return [
         ExplainedVerdict(
             class_=row["class"],

@@ -55,6 +55,9 @@ _BUCKET_OF: Final = {"own": "own", "total": "total", "upstream": "upstream bucke
 """The column of buckets of each measure: `upstream` is a key, too."""
 _MEASURES: Final = pl.Series(list(_BUCKET_OF))
 _ALWAYS_LISTED: Final = 2**16
+_FEW: Final = 2**12
+"""To tell so many rows apart by numbers first costs more than it saves."""
+
 _ADDED_AT_ONCE: Final = 2**16
 """About so many rows are added up at once."""
 _HEALTHY_REASONS: Final = pl.Series([Reason.OK.value, Reason.UPSTREAM_FAILURE_ABSORBED.value])
@@ -119,6 +122,11 @@ def count_some_healthy(
     Returns:
         Frames that are not canonical yet: a key may stand in several rows, in any order. `merge` puts that right.
     """
+    if records.height <= _FEW:
+        columns = (*_RECORD_KEYS, "at", "latency_ms", "upstream_latency_ms")
+        ruled = _ruled_healthy(absorbed)
+        rows = pl.DataFrame([*(records.plain(name) for name in columns), *ruled.values()])
+        return count_some_verdicts(rows if keep is None else rows.filter(keep), slot=slot)
     reason = Coded(absorbed.cast(pl.UInt32), _HEALTHY_REASONS)
     return _count(records, {**_unruled(records.height), "reason": reason}, keep=keep, slot=slot)
 
@@ -132,12 +140,8 @@ def counted_healthy(counts: pl.DataFrame, absorbed: pl.Series, latency: pl.DataF
         absorbed: of each row, whether the upstream failed all the same; never null.
         latency: columns of `LATENCY` of the same requests; other columns are ignored.
     """
-    ruled = {
-        "class": pl.Series([NO_CLASS]).new_from_index(0, counts.height),
-        "rule": pl.Series([None], dtype=pl.String).new_from_index(0, counts.height),
-        "reason": _HEALTHY_REASONS[absorbed.cast(pl.UInt32)],
-    }
-    columns = [ruled[name].alias(name) if name in ruled else counts[name] for name in COUNTS]
+    ruled = _ruled_healthy(absorbed)
+    columns = [ruled[name] if name in ruled else counts[name] for name in COUNTS]
     return Rollup(pl.DataFrame(columns), pl.DataFrame([latency[name] for name in LATENCY]))
 
 
@@ -175,20 +179,15 @@ def count_some_verdicts(verdicts: pl.DataFrame, *, slot: timedelta = SLOT) -> Ro
         "function",
         *(bucket_expr(ms).alias(measure) for measure, ms in buckets.items()),
     )
+    measured = taken.unpivot(list(buckets), index=["slot", "function"], variable_name="measure", value_name="bucket")
     requests = pl.len().cast(pl.Int64).alias("requests")
-    counts, *latency = pl.collect_all(
+    counts, latency = pl.collect_all(
         [
             rows.select(minute, *keys).group_by("minute", *keys).agg(requests),
-            *(
-                taken.filter(pl.col(measure).is_not_null())
-                .group_by("slot", "function", pl.col(measure).alias("bucket"))
-                .agg(requests)
-                .with_columns(pl.lit(measure).alias("measure"))
-                for measure in buckets
-            ),
+            measured.drop_nulls("bucket").group_by("slot", "function", "measure", "bucket").agg(requests),
         ]
     )
-    return Rollup(counts.select(COUNTS.names()), pl.concat(frame.select(LATENCY.names()) for frame in latency))
+    return Rollup(counts.select(COUNTS.names()), latency.select(LATENCY.names()))
 
 
 def roll_up(*, verdicts: pl.DataFrame, healthy: pl.DataFrame) -> Rollup:
@@ -368,6 +367,15 @@ class _Stretches:
         return cls(values=values, code=lambda: code.fill_null(numbers.len()).cast(pl.UInt32))
 
 
+def _ruled_healthy(absorbed: pl.Series) -> dict[str, pl.Series]:
+    """Return `class`, `rule` and `reason` of healthy requests; *absorbed* as for `count_some_healthy`."""
+    return {
+        "class": pl.Series("class", [NO_CLASS]).new_from_index(0, absorbed.len()),
+        "rule": pl.Series("rule", [None], dtype=pl.String).new_from_index(0, absorbed.len()),
+        "reason": _HEALTHY_REASONS[absorbed.cast(pl.UInt32)].alias("reason"),
+    }
+
+
 def _unruled(height: int) -> dict[str, Coded]:
     kind = pl.String()
     return {"class": Coded.constant(NO_CLASS, kind, height), "rule": Coded.constant(None, kind, height)}
@@ -404,13 +412,22 @@ def _added_at_once(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     rows = rows.rechunk()
     if rows.is_empty():
         return schema.to_frame()
-    keys = {name: Coded.of(rows[name]) for name in schema if name != "requests"}
-    added = _canonical(keys, rows["requests"])
+    added = _added_few(rows, schema) if rows.height <= _FEW else _added_many(rows, schema)
     least = added["requests"].min()
     assert isinstance(least, int)
     if least < 0:
         raise ValueError("a rollup cannot give back requests that it never counted")
     return added if least > 0 else added.filter(pl.col("requests") > 0)
+
+
+def _added_few(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    keys = [name for name in schema if name != "requests"]
+    return rows.group_by(keys).agg(pl.col("requests").sum()).sort(keys, nulls_last=False)
+
+
+def _added_many(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    keys = {name: Coded.of(rows[name]) for name in schema if name != "requests"}
+    return _canonical(keys, rows["requests"])
 
 
 def _canonical(keys: Mapping[str, Coded], requests: pl.Series) -> pl.DataFrame:

@@ -35,6 +35,7 @@ def classify(requests: pl.DataFrame, compiled: CompiledRules, *, in_order: bool 
 
 def decide(incident: _Frame, compiled: CompiledRules) -> _Frame:
     """Return `VERDICTS` of requests (`REQUESTS`) each of which is known to be failing or slow, in the order given."""
-    return incident.with_columns(*compiled.verdict[:-1], compiled.flags).select(
-        pl.col(name).cast(dtype) for name, dtype in VERDICTS.items()
-    )
+    decided = incident
+    for step in compiled.steps:
+        decided = decided.with_columns(*step)
+    return decided.select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())

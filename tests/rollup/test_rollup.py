@@ -94,16 +94,15 @@ def test_subtracting_what_was_merged_gives_back_what_was_there(verdicts: Rows, h
     assert subtract(first, first) == empty()
 
 
-@settings(max_examples=60, deadline=None)
-@given(VERDICT_ROWS, HEALTHY_ROWS, st.integers(1, 20))
-def test_many_rows_added_up_a_stretch_of_time_at_a_time_are_the_same(
-    verdicts: Rows, healthy: Rows, at_once: int
-) -> None:
-    """How much is added up at once is a matter of memory alone."""
+@settings(max_examples=40, deadline=None)
+@given(VERDICT_ROWS, HEALTHY_ROWS, st.integers(1, 20), st.sampled_from([0, 3, 10**9]))
+def test_many_rows_added_up_in_any_way_are_the_same(verdicts: Rows, healthy: Rows, at_once: int, few: int) -> None:
+    """How much is added up at once is a matter of memory, and what is few one of time."""
     first, second = rolled(verdicts, []), rolled([], healthy)
     both = merge([first, second])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("attribute.rollup._ADDED_AT_ONCE", at_once)
+        patch.setattr("attribute.rollup._FEW", few)
         assert merge([first, second]) == both
         assert merge([both, both], less=[first, second]) == both
         assert subtract(both, second) == first

@@ -37,6 +37,16 @@ class Chunk:
     cut_off_tail: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Whole lines within a block: they are copied once, into a chunk, or not at all."""
+
+    block: bytes
+    start: int
+    stop: int
+    is_cut_off: bool = False
+
+
 _TOO_LONG: Final = Chunk(data=b"", lines=1, too_long=True)
 
 
@@ -76,22 +86,20 @@ def _slices(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
                 yield block[at : at + size]
 
 
-def _mend(blocks: Iterable[bytes], line_bytes: int) -> Iterator[Chunk]:
-    """Join what a block's border cut apart: chunks of any size whose lines may still be too long, but for the last."""
+def _mend(blocks: Iterable[bytes], line_bytes: int) -> Iterator[_Run | Chunk]:
+    """Mend lines that the border of blocks cut apart: all but the last one may still be too long, or known to be."""
     carried: list[bytes] = []
     carried_bytes = 0
     dropping = False
     for block in blocks:
-        cut = block.rfind(b"\n") + 1
-        if cut:
-            start = 0
-            if dropping:
-                yield _TOO_LONG
-                start = block.find(b"\n") + 1
-            body = block[start:cut] if not carried else b"".join((*carried, block[:cut]))
-            if body:
-                yield Chunk(data=body)
+        start, cut = 0, block.rfind(b"\n") + 1
+        if cut and (carried or dropping):
+            start = block.find(b"\n") + 1
+            line = b"".join((*carried, memoryview(block)[:start]))
+            yield _TOO_LONG if dropping else _Run(line, 0, len(line))
             carried, carried_bytes, dropping = [], 0, False
+        if start < cut:
+            yield _Run(block, start, cut)
         if not dropping and cut < len(block):
             carried.append(block[cut:])
             carried_bytes += len(block) - cut
@@ -100,46 +108,51 @@ def _mend(blocks: Iterable[bytes], line_bytes: int) -> Iterator[Chunk]:
     if dropping:
         yield replace(_TOO_LONG, cut_off_tail=True)
     elif carried:
-        yield Chunk(data=b"".join(carried), cut_off_tail=True)
+        line = b"".join(carried)
+        yield _Run(line, 0, len(line), is_cut_off=True)
 
 
-def _gather(chunks: Iterable[Chunk], chunk_bytes: int, line_bytes: int, *, counted: bool) -> Iterator[Chunk]:
+def _gather(runs: Iterable[_Run | Chunk], chunk_bytes: int, line_bytes: int, *, counted: bool) -> Iterator[Chunk]:
     """Take out lines that are too long, and join what is smaller than a chunk should be."""
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     size = 0
     tail = False
-    for chunk in chunks:
-        for data in [None] if chunk.too_long else _without_long_lines(chunk.data, line_bytes):
-            if parts and (data is None or size + len(data) > chunk_bytes):
+    for run in runs:
+        for part in [run] if isinstance(run, Chunk) else _without_long_lines(run, line_bytes):
+            if parts and (isinstance(part, Chunk) or size + len(part) > chunk_bytes):
                 yield _joined(parts, counted=counted)
                 parts, size = [], 0
-            if data is None:
-                yield chunk if chunk.too_long else _TOO_LONG
-            else:
-                parts.append(data)
-                size += len(data)
-        tail = chunk.cut_off_tail and not chunk.too_long
+            if isinstance(part, Chunk):
+                yield part
+                continue
+            parts.append(part)
+            size += len(part)
+        tail = isinstance(run, _Run) and run.is_cut_off
     if parts:
         yield _joined(parts, counted=counted, cut_off_tail=tail)
 
 
-def _joined(parts: list[bytes], *, counted: bool, cut_off_tail: bool = False) -> Chunk:
-    data = parts[0] if len(parts) == 1 else b"".join(parts)
+def _joined(parts: list[bytes | memoryview], *, counted: bool, cut_off_tail: bool = False) -> Chunk:
+    only = parts[0] if len(parts) == 1 else None
+    data = only if isinstance(only, bytes) else b"".join(parts)
     lines = data.count(b"\n") + cut_off_tail if counted else 0
     return Chunk(data=data, lines=lines, cut_off_tail=cut_off_tail)
 
 
-def _without_long_lines(data: bytes, line_bytes: int) -> Iterator[bytes | None]:
-    """Yield *data* without its lines of more than *line_bytes*, and None for each of those. One look per 64 KiB."""
-    start = line_at = 0
-    while len(data) - line_at > line_bytes + 1:
-        newline = data.rfind(b"\n", line_at, line_at + line_bytes + 1)
+def _without_long_lines(run: _Run, line_bytes: int) -> Iterator[bytes | memoryview | Chunk]:
+    """Yield a run without its lines of more than *line_bytes*, and a chunk for each of those. One look per 64 KiB."""
+    block, start, stop = run.block, run.start, run.stop
+    line_at = start
+    while stop - line_at > line_bytes + 1:
+        newline = block.rfind(b"\n", line_at, line_at + line_bytes + 1)
         if newline >= 0:
             line_at = newline + 1
             continue
         if start < line_at:
-            yield data[start:line_at]
-        yield None
-        start = line_at = data.index(b"\n", line_at + line_bytes + 1) + 1
-    if start < len(data):
-        yield data[start:]
+            yield memoryview(block)[start:line_at]
+        yield _TOO_LONG
+        start = line_at = block.index(b"\n", line_at + line_bytes + 1, stop) + 1
+    if (start, stop) == (0, len(block)):
+        yield block
+    elif start < stop:
+        yield memoryview(block)[start:stop]

@@ -8,6 +8,7 @@ are written there.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
@@ -37,9 +38,8 @@ class CompiledRules:
         slow: `latency_ms` is at or over the function's threshold.
         incident: failing or slow.
         absorbed: the upstream failed (5xx, timeout, 429) and the function answered well and in time all the same.
-        verdict: `class`, `rule`, `reason`, `also_matched`, `flags`, in this order, named so. A request that is neither
-            failing nor slow has the class `none`, no rule and the reason `ok` or `upstream-failure-absorbed`.
-        flags: `flags` once more, over the columns of `attribute.frames.REQUESTS`: whether evidence was joined, too.
+        steps: `verdict_of_requests` for many rows: each step adds columns that later ones look at, so that nothing is
+            asked twice.
         catalogue: what the expressions say.
         thresholds: the limits that they use.
     """
@@ -48,37 +48,105 @@ class CompiledRules:
     slow: pl.Expr
     incident: pl.Expr
     absorbed: pl.Expr
-    verdict: tuple[pl.Expr, ...]
-    flags: pl.Expr
+    steps: tuple[tuple[pl.Expr, ...], ...]
     catalogue: Catalogue
     thresholds: Thresholds
+
+    @property
+    def verdict(self) -> tuple[pl.Expr, ...]:
+        """
+        Return `class`, `rule`, `reason`, `also_matched`, `flags`, in this order, named so. Made anew at every look.
+
+        A request that is neither failing nor slow has the class `none`, no rule and the reason `ok` or
+        `upstream-failure-absorbed`.
+        """
+        return self._verdict(joined=False)
+
+    @property
+    def verdict_of_requests(self) -> tuple[pl.Expr, ...]:
+        """Return the same over `attribute.frames.REQUESTS`: there is one more flag, for evidence that was joined."""
+        return self._verdict(joined=True)
+
+    def _verdict(self, *, joined: bool) -> tuple[pl.Expr, ...]:
+        decider = Decider(self.thresholds)
+        seen = _Seen.of(self.catalogue, decider)
+        return _Decision.of(self.catalogue, decider, seen).answers(seen, joined=joined)
 
 
 def compile_rules(catalogue: Catalogue, thresholds: Thresholds) -> CompiledRules:
     """Return the expressions that decide as *catalogue* says, under *thresholds*."""
     decider = Decider(thresholds)
-    matches = [(rule, decider.incident & decider.all_hold(rule.when)) for rule in catalogue.rules]
-    reason = _reason(catalogue, decider, matches)
-    class_ = _First(
-        [(~decider.incident, NO_CLASS), *((match, rule.class_.value) for rule, match in matches)], Class.UNKNOWN.value
-    )
-    flags = _flags(class_, reason)
     return CompiledRules(
         failing=decider.failing,
         slow=decider.slow,
         incident=decider.incident,
         absorbed=decider.absorbed,
-        verdict=(
-            class_.name().alias("class"),
-            _First([(match, rule.id) for rule, match in matches], None).name().alias("rule"),
-            reason.name().alias("reason"),
-            _all([(match, rule.id) for rule, match in matches], after_first=True).alias("also_matched"),
-            _all(flags).alias("flags"),
-        ),
-        flags=_all([*flags, (pl.col("joined_from").is_not_null(), Flag.EVIDENCE_JOINED.value)]).alias("flags"),
+        steps=_steps(catalogue, decider),
         catalogue=catalogue,
         thresholds=thresholds,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of a record before it is decided upon: expressions that are never null."""
+
+    incident: pl.Expr
+    absorbed: pl.Expr
+    matches: Sequence[tuple[Rule, pl.Expr]]
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, decider: Decider) -> _Seen:
+        matches = [(rule, decider.incident & decider.all_hold(rule.when)) for rule in catalogue.rules]
+        return cls(decider.incident, decider.absorbed, matches)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """Class, rule and reason, each as the first of some conditions."""
+
+    class_: _First
+    rule: _First
+    reason: _First
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, decider: Decider, seen: _Seen) -> _Decision:
+        classes = [(match, rule.class_.value) for rule, match in seen.matches]
+        return cls(
+            class_=_First([(~seen.incident, NO_CLASS), *classes], Class.UNKNOWN.value),
+            rule=_First([(match, rule.id) for rule, match in seen.matches], None),
+            reason=_reason(catalogue, decider, seen),
+        )
+
+    def answers(self, seen: _Seen, *, joined: bool) -> tuple[pl.Expr, ...]:
+        """Return the verdict; *joined*: with the flag that evidence was joined."""
+        flags = _flags(self.class_, self.reason)
+        if joined:
+            flags.append((pl.col("joined_from").is_not_null(), Flag.EVIDENCE_JOINED.value))
+        return (
+            self.class_.name().alias("class"),
+            self.rule.name().alias("rule"),
+            self.reason.name().alias("reason"),
+            _all([(match, rule.id) for rule, match in seen.matches], after_first=True).alias("also_matched"),
+            _all(flags).alias("flags"),
+        )
+
+
+def _steps(catalogue: Catalogue, decider: Decider) -> tuple[tuple[pl.Expr, ...], ...]:
+    seen = _Seen.of(catalogue, decider)
+    incident, absorbed = "(incident)", "(absorbed)"
+    matches = {f"(rule {number})": pair for number, pair in enumerate(seen.matches)}
+    looked = (
+        seen.incident.alias(incident),
+        seen.absorbed.alias(absorbed),
+        *(match.alias(name) for name, (_, match) in matches.items()),
+    )
+    told = _Seen(pl.col(incident), pl.col(absorbed), [(rule, pl.col(name)) for name, (rule, _) in matches.items()])
+    decision = _Decision.of(catalogue, decider, told)
+    numbered = {"(class)": decision.class_, "(rule)": decision.rule, "(reason)": decision.reason}
+    numbers = tuple(first.number.alias(name) for name, first in numbered.items())
+    class_, rule, reason = (first.told_by(pl.col(name)) for name, first in numbered.items())
+    return looked, numbers, _Decision(class_, rule, reason).answers(told, joined=True)
 
 
 class Decider:
@@ -168,12 +236,12 @@ def _has_text(column: pl.Expr, condition: Condition) -> pl.Expr:
     return _any(answers)
 
 
-def _reason(catalogue: Catalogue, decider: Decider, matches: Sequence[tuple[Rule, pl.Expr]]) -> _First:
+def _reason(catalogue: Catalogue, decider: Decider, seen: _Seen) -> _First:
     named: list[tuple[pl.Expr, str]] = [
-        (decider.absorbed, Reason.UPSTREAM_FAILURE_ABSORBED.value),
-        (~decider.incident, Reason.OK.value),
+        (seen.absorbed, Reason.UPSTREAM_FAILURE_ABSORBED.value),
+        (~seen.incident, Reason.OK.value),
     ]
-    for rule, match in matches:
+    for rule, match in seen.matches:
         named += [(match & decider.all_hold(case.when) if case.when else match, case.reason) for case in rule.reasons]
     gaps: Sequence[ReasonCase] = catalogue.gaps
     named += [(decider.all_hold(gap.when), gap.reason) for gap in gaps[:-1]]
@@ -205,16 +273,22 @@ class _First:
     def __init__(self, named: Sequence[tuple[pl.Expr, str]], otherwise: str | None) -> None:
         self._names = [*(str(name) for _, name in named), otherwise]
         numbers = [pl.when(answer).then(pl.lit(number, pl.UInt16)) for number, (answer, _) in enumerate(named)]
-        self._number = pl.coalesce([*numbers, pl.lit(len(named), pl.UInt16)])
+        self.number = pl.coalesce([*numbers, pl.lit(len(named), pl.UInt16)])
+
+    def told_by(self, number: pl.Expr) -> _First:
+        """Return the same where its number is known already."""
+        told = copy.copy(self)
+        told.number = number
+        return told
 
     def name(self) -> pl.Expr:
         """Return its name."""
-        return pl.lit(pl.Series(self._names, dtype=pl.String)).gather(self._number)
+        return pl.lit(pl.Series(self._names, dtype=pl.String)).gather(self.number)
 
     def is_called(self, name: str) -> pl.Expr:
         """Return whether its name is *name*; never null."""
         numbers = [number for number, each in enumerate(self._names) if each == name]
-        return _any([self._number == number for number in numbers] or [pl.lit(value=False)])
+        return _any([self.number == number for number in numbers] or [pl.lit(value=False)])
 
 
 def _all(named: Sequence[tuple[pl.Expr, str]], *, after_first: bool = False) -> pl.Expr:
