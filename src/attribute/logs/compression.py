@@ -28,8 +28,8 @@ __all__ = ["SNIFF_BYTES", "Compression", "Limits", "expand", "sniff", "unsupport
 
 SNIFF_BYTES: Final = 16
 _FIRST_PIECE_BYTES: Final = 1024
-_PIECE_BYTES: Final = 64 * 1024
-_STEP_BYTES: Final = 256 * 1024
+_PIECE_BYTES: Final = 256 * 1024
+_STEP_BYTES: Final = 1024 * 1024
 _PADDING_BYTES: Final = 64 * 1024
 
 
@@ -282,7 +282,7 @@ class _Expander:
 
 def expand(raw: Readable, kind: Compression, limits: Limits) -> Iterator[bytes]:
     """
-    Yield the text of a compressed source, in pieces of at most 256 KiB.
+    Yield the text of a compressed source, in pieces of at most 1 MiB.
 
     Members, frames and streams that follow each other count as one text; zeros after the last one are padding.
 
