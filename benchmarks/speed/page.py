@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 from benchmarks.speed.contenders import BASES, CONTENDERS
@@ -20,8 +21,9 @@ ClickHouse, plain polars and the Python loop only read the same file and count b
 most of them cannot read a log with broken lines. The floor reads the bytes and counts the newlines. *One thread* is
 `attribute` held to one processor. Ratios are to DuckDB reading the same file: the compressed one, the one with broken
 lines (which it passes over). *Nothing new* and *1 % new* are second runs over what the cache holds, the latter with the
-lines appended that come next; all others of `attribute` run with `--no-cache`. What takes minutes is left out of the
-largest log.
+lines appended that come next; the *first run* fills the cache; all others of `attribute` run with `--no-cache`. What
+takes minutes, or more memory than there is, is left out of the largest log, and so is compressed text, of which no more
+than 2 GiB are read of a file.
 """
 
 
@@ -40,7 +42,32 @@ def table(size_gb: float, figures: Mapping[str, Figures]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def _gain(figures: Mapping[str, Figures]) -> str:
+    """Say what the second core is worth."""
+    one, two = figures.get("attribute, one thread"), figures.get("attribute")
+    if one is None or two is None:
+        return ""
+    return f"\nWith two cores `attribute` is {one.wall_s / two.wall_s:.2f} times as fast as with one.\n"
+
+
+def _growth(measured: Mapping[float, Mapping[str, Figures]]) -> str:
+    """Say what a gigabyte more takes."""
+    sizes = sorted(size for size, figures in measured.items() if "attribute" in figures)
+    rows = []
+    for less, more in itertools.pairwise(sizes):
+        one, other = measured[less]["attribute"], measured[more]["attribute"]
+        wall_s, cpu_s = (
+            (after - before) / (more - less) for before, after in ((one.wall_s, other.wall_s), (one.cpu_s, other.cpu_s))
+        )
+        rows.append(f"| {less:g} to {more:g} GB | {wall_s:.2f} | {cpu_s:.2f} |")
+    if not rows:
+        return ""
+    head = ["\n## What a gigabyte more takes `attribute`\n", "| | wall, s | processor, s |", "| --- | ---: | ---: |"]
+    return "\n".join([*head, *rows]) + "\n"
+
+
 def page(measured: Mapping[float, Mapping[str, Figures]], *, runs: int, seed: int) -> str:
     """Return the whole page."""
     head = HEAD.format(runs=runs, seed=seed, sizes=",".join(f"{size:g}" for size in measured))
-    return head + "".join(table(size, figures) for size, figures in measured.items())
+    tables = "".join(table(size, figures) + _gain(figures) for size, figures in measured.items())
+    return head + tables + _growth(measured)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import orjson
@@ -209,8 +209,3 @@ def checksum(document: dict[str, object]) -> str:
     """Return the SHA-256 of a baseline's document without its `sha256`."""
     body = {key: value for key, value in document.items() if key != "sha256"}
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def hour_of(at: datetime) -> int:
-    """Return the hour since the epoch that *at* lies in."""
-    return int(at.astimezone(UTC).timestamp() // 3600)
