@@ -201,6 +201,17 @@ def test_file_that_changed_is_told_from_one_that_grew(logs: Path, change: Callab
     assert_same(logs, cache)
 
 
+def test_change_far_before_the_end_of_a_small_log_is_noticed(logs: Path) -> None:
+    """Of what is under a mebibyte every byte is compared: another log may lie where the first one lay."""
+    path, cache = logs / "logs" / "a.jsonl", cache_in(logs)
+    path.write_bytes(log_of(0, 4000))
+    assert_same(logs, cache)
+    with path.open("r+b") as file:
+        file.seek(len(log_of(0, 15)))
+        file.write(row_line(15, status=500))
+    assert_same(logs, cache)
+
+
 def test_file_that_is_renamed_is_not_read_again(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file is what it is, not what it is called."""
     cache = cache_in(logs)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import attribute.m1
+from tests.cache_mode import VARIABLE
 
 PROGRAM = """
 import sys
@@ -15,7 +17,10 @@ print("\\n".join(sorted({name.partition(".")[0] for name in set(sys.modules) - b
 
 def test_import_loads_only_the_standard_library() -> None:
     """A service that logs M1 records pays for no data frames, no command line and no framework."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60)
+    bare = {name: value for name, value in os.environ.items() if name != VARIABLE}  # a mode loads what it is put around
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60, env=bare
+    )
     loaded = set(done.stdout.split())
     assert "attribute" in loaded
     assert loaded - sys.stdlib_module_names == {"attribute"}

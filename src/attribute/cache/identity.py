@@ -20,7 +20,9 @@ from attribute.logs.compression import SNIFF_BYTES, sniff, unsupported
 __all__ = ["Snapshot"]
 
 _HEAD_BYTES: Final = 4096
-_TAIL_BYTES: Final = 65536
+_TAIL_BYTES: Final = 2**20
+"""By its last bytes a range is recognised: what is no longer, by all of them."""
+
 _BACK_BYTES: Final = 2**20
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
