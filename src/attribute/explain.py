@@ -29,6 +29,7 @@ from attribute.rules.model import Catalogue
 from attribute.rules.patterns import INVALID, MISSING, TIMEOUT, Condition, Split
 from attribute.rules.thresholds import Limits, Thresholds
 from attribute.rules.words import Class, Flag, Reason
+from attribute.verdicts import decide
 
 __all__ = [
     "ConditionAnswer",
@@ -123,7 +124,7 @@ def _records(
 
 
 def _verdicts(requests: pl.DataFrame, compiled: CompiledRules) -> list[ExplainedVerdict]:
-    rows = requests.select(compiled.verdict_of_requests).to_dicts()
+    rows = decide(requests, compiled).to_dicts()
     return [
         ExplainedVerdict(
             class_=row["class"],

@@ -122,13 +122,12 @@ def count_some_healthy(
     Returns:
         Frames that are not canonical yet: a key may stand in several rows, in any order. `merge` puts that right.
     """
+    ruled = _ruled_healthy(absorbed)
     if records.height <= _FEW:
         columns = (*_RECORD_KEYS, "at", "latency_ms", "upstream_latency_ms")
-        ruled = _ruled_healthy(absorbed)
-        rows = pl.DataFrame([*(records.plain(name) for name in columns), *ruled.values()])
+        rows = Batch({**records.columns, **ruled}).frame((*columns, *ruled))
         return count_some_verdicts(rows if keep is None else rows.filter(keep), slot=slot)
-    reason = Coded(absorbed.cast(pl.UInt32), _HEALTHY_REASONS)
-    return _count(records, {**_unruled(records.height), "reason": reason}, keep=keep, slot=slot)
+    return _count(records, ruled, keep=keep, slot=slot)
 
 
 def counted_healthy(counts: pl.DataFrame, absorbed: pl.Series, latency: pl.DataFrame) -> Rollup:
@@ -140,9 +139,8 @@ def counted_healthy(counts: pl.DataFrame, absorbed: pl.Series, latency: pl.DataF
         absorbed: of each row, whether the upstream failed all the same; never null.
         latency: columns of `LATENCY` of the same requests; other columns are ignored.
     """
-    ruled = _ruled_healthy(absorbed)
-    columns = [ruled[name] if name in ruled else counts[name] for name in COUNTS]
-    return Rollup(pl.DataFrame(columns), pl.DataFrame([latency[name] for name in LATENCY]))
+    rows = Batch({**Batch.of(counts).columns, **_ruled_healthy(absorbed)})
+    return Rollup(rows.frame(COUNTS), pl.DataFrame([latency[name] for name in LATENCY]))
 
 
 def count_verdicts(verdicts: pl.DataFrame, *, slot: timedelta = SLOT) -> Rollup:
@@ -367,13 +365,9 @@ class _Stretches:
         return cls(values=values, code=lambda: code.fill_null(numbers.len()).cast(pl.UInt32))
 
 
-def _ruled_healthy(absorbed: pl.Series) -> dict[str, pl.Series]:
+def _ruled_healthy(absorbed: pl.Series) -> dict[str, Coded]:
     """Return `class`, `rule` and `reason` of healthy requests; *absorbed* as for `count_some_healthy`."""
-    return {
-        "class": pl.Series("class", [NO_CLASS]).new_from_index(0, absorbed.len()),
-        "rule": pl.Series("rule", [None], dtype=pl.String).new_from_index(0, absorbed.len()),
-        "reason": _HEALTHY_REASONS[absorbed.cast(pl.UInt32)].alias("reason"),
-    }
+    return {**_unruled(absorbed.len()), "reason": Coded(absorbed.cast(pl.UInt32), _HEALTHY_REASONS)}
 
 
 def _unruled(height: int) -> dict[str, Coded]:

@@ -33,9 +33,9 @@ def classify(requests: pl.DataFrame, compiled: CompiledRules, *, in_order: bool 
     return verdicts.sort("at", "request_id", nulls_last=True, maintain_order=True) if in_order else verdicts
 
 
-def decide(incident: _Frame, compiled: CompiledRules) -> _Frame:
-    """Return `VERDICTS` of requests (`REQUESTS`) each of which is known to be failing or slow, in the order given."""
-    decided = incident
+def decide(requests: _Frame, compiled: CompiledRules) -> _Frame:
+    """Return `VERDICTS` of *requests* (`REQUESTS`), in the order given; of healthy ones the class is `none`."""
+    decided = requests
     for step in compiled.steps:
         decided = decided.with_columns(*step)
     return decided.select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())

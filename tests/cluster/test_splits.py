@@ -54,7 +54,7 @@ def test_splits_every_fixture_equals_local(name: str) -> None:
     assert_parity(Shuffled(), FIXTURES / name / "logs", split_bytes=20_000, fingerprint=True)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     records=st.lists(rows(request_ids=IDS), max_size=20),
     junk=st.lists(st.sampled_from(JUNK + BROKEN), max_size=6),

@@ -281,7 +281,8 @@ class _ClusterGathering(Gathering):
         partial, alone = reply.partial, reply.alone
         assert partial is not None
         assert alone is not None
-        self.count(partial.tally, partial.ending_functions, partial.ended, partial.unended)
+        self.count(partial.tally, partial.ending_functions)
+        self.add_quiet(partial.ended, partial.unended)
         self.loud.add(partial.loud, alone.keys)
         self.judge(alone)
         self.quiet.add(partial.quiet, [(number, partial.quiet.height)])

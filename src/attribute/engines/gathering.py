@@ -126,12 +126,13 @@ class Gathering(ABC):
         self.loud = LoudRecords(budget_bytes=budget_bytes)
         self.quiet = QuietHashes(budget_bytes=budget_bytes, threads=self.options.threads)
 
-    def count(
-        self, tally: Tally, ending_functions: frozenset[str], ended: Iterable[Rollup], unended: Iterable[Rollup]
-    ) -> None:
-        """Take what was counted of some input; each as in `Partial`."""
+    def count(self, tally: Tally, ending_functions: frozenset[str]) -> None:
+        """Take where the lines of some input went; both as in `Partial`."""
         self.tally += tally
         self.ending_functions |= ending_functions
+
+    def add_quiet(self, ended: Iterable[Rollup], unended: Iterable[Rollup]) -> None:
+        """Take what quiet records come to; both as in `Partial`."""
         self.ended.add(ended)
         self.unended.add(unended)
 

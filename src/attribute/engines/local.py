@@ -219,8 +219,7 @@ class LocalGathering(Gathering):
 
         def take(records: pl.DataFrame, alone: Alone) -> None:
             if area.parts is None:
-                self.judge(alone)
-                self.loud.add(records, alone.keys)
+                self._hold_loud(records, alone)
             else:
                 area.judged.append((records, alone))
 
@@ -291,27 +290,30 @@ class LocalGathering(Gathering):
         line = self.tally.lines - area.lines_of_others
         self._hear_rejects(self.sources[index].name, decoded, line)
         if area.parts is None:
-            self.quiet.add(partial.quiet, [(piece, partial.quiet.height)])
-        else:
+            self._hold_quiet(piece, partial)
+        else:  # which is counted once all of the range is read
             area.parts.append((piece, number, replace(partial, loud=_NO_RECORDS)))
             room = SAMPLE_REJECTS - len(area.rejects)
             area.rejects += [
                 (line - area.lines_before + reject.line, str(reject.reason), reject.detail)
                 for reject in decoded.rejects[:room]
             ]
-        is_counted = area.parts is None  # else once all of the range is read
-        rollups = (partial.ended, partial.unended) if is_counted else ((), ())
-        self.count(partial.tally, partial.ending_functions, *rollups)
+        self.count(partial.tally, partial.ending_functions)
 
     def _hold(self, area: Range) -> None:
         """Count and hold what was read of a range and lies nowhere else."""
         for piece, _, partial in area.parts or []:
-            self.quiet.add(partial.quiet, [(piece, partial.quiet.height)])
-            self.ended.add(partial.ended)
-            self.unended.add(partial.unended)
+            self._hold_quiet(piece, partial)
         for records, alone in area.judged:
-            self.judge(alone)
-            self.loud.add(records, alone.keys)
+            self._hold_loud(records, alone)
+
+    def _hold_quiet(self, piece: int, partial: Partial) -> None:
+        self.add_quiet(partial.ended, partial.unended)
+        self.quiet.add(partial.quiet, [(piece, partial.quiet.height)])
+
+    def _hold_loud(self, records: pl.DataFrame, alone: Alone) -> None:
+        self.judge(alone)
+        self.loud.add(records, alone.keys)
 
     def _take_kept(self, index: int, kept: Kept, lines_before: int, keeper: Keeper | None = None) -> None:
         """Take what was kept; *keeper* is to forget it, should a part of it be gone."""
@@ -320,13 +322,12 @@ class LocalGathering(Gathering):
         for line, reason, detail in kept.rejects[: SAMPLE_REJECTS - len(self.sample_rejects)]:
             name = self.sources[index].name
             self.sample_rejects.append(RejectedAt(file=name, line=lines_before + line, reason=reason, detail=detail))
-        self.count(kept.tally, kept.ending_functions, (), ())
+        self.count(kept.tally, kept.ending_functions)
         self._leave(index, kept, first, keeper)
 
     def _leave(self, index: int, kept: Kept, first_piece: int, keeper: Keeper | None) -> None:
         """Count the records of a range, and leave in the cache what lies there of them, until they are asked for."""
-        self.ended.add([kept.ended])
-        self.unended.add([kept.unended])
+        self.add_quiet([kept.ended], [kept.unended])
         self.judge(kept.alone)
         pieces = [(piece, rows) for piece, (_, _, _, rows) in enumerate(kept.places, first_piece)]
         keys, loud, quiet, start = kept.alone.keys, kept.loud.at_hand, kept.quiet.at_hand, kept.start

@@ -8,9 +8,8 @@ are written there.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import polars as pl
@@ -38,8 +37,8 @@ class CompiledRules:
         slow: `latency_ms` is at or over the function's threshold.
         incident: failing or slow.
         absorbed: the upstream failed (5xx, timeout, 429) and the function answered well and in time all the same.
-        steps: `verdict_of_requests` for many rows: each step adds columns that later ones look at, so that nothing is
-            asked twice.
+        steps: the verdict over the columns of `attribute.frames.REQUESTS`, with a flag where evidence was joined. Each
+            step adds columns that later ones look at, so that nothing is asked twice.
         catalogue: what the expressions say.
         thresholds: the limits that they use.
     """
@@ -60,17 +59,9 @@ class CompiledRules:
         A request that is neither failing nor slow has the class `none`, no rule and the reason `ok` or
         `upstream-failure-absorbed`.
         """
-        return self._verdict(joined=False)
-
-    @property
-    def verdict_of_requests(self) -> tuple[pl.Expr, ...]:
-        """Return the same over `attribute.frames.REQUESTS`: there is one more flag, for evidence that was joined."""
-        return self._verdict(joined=True)
-
-    def _verdict(self, *, joined: bool) -> tuple[pl.Expr, ...]:
         decider = Decider(self.thresholds)
         seen = _Seen.of(self.catalogue, decider)
-        return _Decision.of(self.catalogue, decider, seen).answers(seen, joined=joined)
+        return _Decision.of(self.catalogue, decider, seen).answers(seen, joined=False)
 
 
 def compile_rules(catalogue: Catalogue, thresholds: Thresholds) -> CompiledRules:
@@ -113,8 +104,8 @@ class _Decision:
     def of(cls, catalogue: Catalogue, decider: Decider, seen: _Seen) -> _Decision:
         classes = [(match, rule.class_.value) for rule, match in seen.matches]
         return cls(
-            class_=_First([(~seen.incident, NO_CLASS), *classes], Class.UNKNOWN.value),
-            rule=_First([(match, rule.id) for rule, match in seen.matches], None),
+            class_=_First.of([(~seen.incident, NO_CLASS), *classes], Class.UNKNOWN.value),
+            rule=_First.of([(match, rule.id) for rule, match in seen.matches], None),
             reason=_reason(catalogue, decider, seen),
         )
 
@@ -145,7 +136,7 @@ def _steps(catalogue: Catalogue, decider: Decider) -> tuple[tuple[pl.Expr, ...],
     decision = _Decision.of(catalogue, decider, told)
     numbered = {"(class)": decision.class_, "(rule)": decision.rule, "(reason)": decision.reason}
     numbers = tuple(first.number.alias(name) for name, first in numbered.items())
-    class_, rule, reason = (first.told_by(pl.col(name)) for name, first in numbered.items())
+    class_, rule, reason = (replace(first, number=pl.col(name)) for name, first in numbered.items())
     return looked, numbers, _Decision(class_, rule, reason).answers(told, joined=True)
 
 
@@ -245,7 +236,7 @@ def _reason(catalogue: Catalogue, decider: Decider, seen: _Seen) -> _First:
         named += [(match & decider.all_hold(case.when) if case.when else match, case.reason) for case in rule.reasons]
     gaps: Sequence[ReasonCase] = catalogue.gaps
     named += [(decider.all_hold(gap.when), gap.reason) for gap in gaps[:-1]]
-    return _First(named, gaps[-1].reason.value)
+    return _First.of(named, gaps[-1].reason.value)
 
 
 def _flags(class_: _First, reason: _First) -> list[tuple[pl.Expr, str]]:
@@ -259,35 +250,35 @@ def _any(answers: Iterable[pl.Expr]) -> pl.Expr:
     return answers[0] if len(answers) == 1 else pl.any_horizontal(answers)
 
 
+@dataclass(frozen=True, slots=True)
 class _First:
     """
     The first of some conditions that is true, as a number: names are looked up once it is known, for numbers are small.
 
     Flat, however many conditions there are, where a chain would nest.
 
-    Args:
-        named: conditions that are never null, with what they are called.
-        otherwise: the name where none is true.
+    Attributes:
+        names: what the conditions are called, and last the name where none is true.
+        number: which one it is.
     """
 
-    def __init__(self, named: Sequence[tuple[pl.Expr, str]], otherwise: str | None) -> None:
-        self._names = [*(str(name) for _, name in named), otherwise]
-        numbers = [pl.when(answer).then(pl.lit(number, pl.UInt16)) for number, (answer, _) in enumerate(named)]
-        self.number = pl.coalesce([*numbers, pl.lit(len(named), pl.UInt16)])
+    names: Sequence[str | None]
+    number: pl.Expr
 
-    def told_by(self, number: pl.Expr) -> _First:
-        """Return the same where its number is known already."""
-        told = copy.copy(self)
-        told.number = number
-        return told
+    @classmethod
+    def of(cls, named: Sequence[tuple[pl.Expr, str]], otherwise: str | None) -> _First:
+        """Return the first of *named* (conditions that are never null, with their names), else *otherwise*."""
+        numbers = [pl.when(answer).then(pl.lit(number, pl.UInt16)) for number, (answer, _) in enumerate(named)]
+        number = pl.coalesce([*numbers, pl.lit(len(named), pl.UInt16)])
+        return cls([*(str(name) for _, name in named), otherwise], number)
 
     def name(self) -> pl.Expr:
         """Return its name."""
-        return pl.lit(pl.Series(self._names, dtype=pl.String)).gather(self.number)
+        return pl.lit(pl.Series(self.names, dtype=pl.String)).gather(self.number)
 
     def is_called(self, name: str) -> pl.Expr:
         """Return whether its name is *name*; never null."""
-        numbers = [number for number, each in enumerate(self._names) if each == name]
+        numbers = [number for number, each in enumerate(self.names) if each == name]
         return _any([self.number == number for number in numbers] or [pl.lit(value=False)])
 
 

@@ -52,7 +52,7 @@ static bool read_minute(const uint8_t *at, Minute *minute)
 static bool milliseconds_utc(uint64_t word, int64_t *us)
 {
     uint64_t worth = word ^ 0x5A3030302E30303Au;
-    uint64_t no_digit = ((worth + REPEATED(0x76)) | worth) & HIGH, other = worth & 0xFF000000FF0000FFu;
+    uint64_t no_digit = over_nine(worth), other = worth & 0xFF000000FF0000FFu;
     uint64_t tens = worth >> 8 & 0xFF, ones = worth >> 16 & 0xFF;
     uint64_t ms = 100 * (worth >> 32 & 0xFF) + 10 * (worth >> 40 & 0xFF) + (worth >> 48 & 0xFF);
     *us = (int64_t)(1000000 * (10 * tens + ones) + 1000 * ms);

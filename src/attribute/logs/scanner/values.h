@@ -62,7 +62,7 @@ static bool is_digit(uint8_t byte)
 }
 
 /* Eight digits, the first one weighing most, each as what it is worth: added up two, four and eight at once. */
-static uint64_t word_of_digits(uint64_t word)
+static uint64_t worth_of_digits(uint64_t word)
 {
     word = (10 * word + (word >> 8)) & 0x00FF00FF00FF00FFu;
     word = (100 * word + (word >> 16)) & 0x0000FFFF0000FFFFu;
@@ -76,9 +76,9 @@ static const uint8_t *whole_number(const uint8_t *at, const uint8_t *end, int mo
     uint64_t number = 0;
     if (end - at >= 8) {
         uint64_t word = word_at(at) ^ REPEATED('0'); /* of a digit, what it is worth; of all else, ten or more */
-        int digits = bytes_before(((word + REPEATED(0x76)) | word) & HIGH);
+        int digits = bytes_before(over_nine(word));
         if (digits < 8 && digits <= most) {
-            number = digits == 0 ? 0 : word_of_digits(word << (64 - 8 * digits));
+            number = digits == 0 ? 0 : worth_of_digits(word << (64 - 8 * digits));
             at += digits;
         }
     }

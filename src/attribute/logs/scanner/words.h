@@ -40,6 +40,12 @@ static inline int bytes_before(uint64_t marked)
     return marked == 0 ? 8 : __builtin_ctzll(marked) / 8;
 }
 
+/* Mark bytes over nine: with each less a zero, those that are no digits. No false mark comes before a true one. */
+static inline uint64_t over_nine(uint64_t word)
+{
+    return ((word + REPEATED(0x76)) | word) & HIGH;
+}
+
 static inline bool same_bytes(const uint8_t *left, const uint8_t *right, int32_t size)
 {
     if (size < 8)
