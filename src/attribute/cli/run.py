@@ -6,22 +6,19 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import orjson
 
-from attribute.cache.digests import fingerprint
 from attribute.cli.delivery import latency_slot_of
 from attribute.cli.job import Job
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import replacing
 from attribute.cli.progress import progress_line
-from attribute.engines.analysis import Analysis, AnalysisOptions, RejectedAt
-from attribute.engines.choose import EngineName, analyse
+from attribute.engines.analysis import Analysis, RejectedAt
+from attribute.engines.choose import analyse
 from attribute.engines.head_start import HeadStart
 from attribute.incidents import Incident, group
-from attribute.logs.sources import discover
 from attribute.reports.escape import json_bytes
 from attribute.reports.model import Result
 from attribute.reports.result import build_result
@@ -35,28 +32,7 @@ def read_logs(job: Job, *, latency_slot: timedelta = SLOT, ahead: HeadStart | No
     with _rejects(job.flags.rejects) as on_reject, progress_line(wanted=_progress_wanted(job.flags)) as line:
         on_progress = None if line is None else lambda progress: line.update(progress, time.monotonic())
         options = job.options(latency_slot=latency_slot, on_reject=on_reject, on_progress=on_progress)
-        return _with_fingerprint(job, options) or analyse(options, job.engine, ahead)
-
-
-def _with_fingerprint(job: Job, options: AnalysisOptions) -> Analysis | None:
-    """
-    Read through the cache and take the fingerprint beside it.
-
-    An engine that hashes what goes by reads everything, kept or not. Nothing where no cache is wanted, or where the
-    files were not hashed as far as they were read: then the engine has to.
-    """
-    if not options.fingerprint or options.cache is None or job.engine.name is not EngineName.LOCAL:
-        return None
-    if options.on_reject is not None:
-        return None  # all is read anyway, and every rejected line is to be told once
-    sources = discover(options.paths, exclude=options.exclude).sources
-    if any(source.path is None for source in sources):
-        return None
-    analysis = analyse(replace(options, fingerprint=False), job.engine)
-    found = fingerprint(sources, store=options.cache.store, threads=options.threads)
-    if found is None or found.bytes != analysis.account.bytes:
-        return None
-    return replace(analysis, account=replace(analysis.account, fingerprint=found.sha256))
+        return analyse(options, job.engine, ahead)
 
 
 def _progress_wanted(flags: AnalysisFlags) -> bool:

@@ -50,9 +50,9 @@ class Choice:
 def analyse(options: AnalysisOptions, choice: Choice, ahead: HeadStart | None = None) -> Analysis:
     """Analyse on the chosen engine; see `attribute.engines.local.analyse`."""
     if choice.name is EngineName.LOCAL:
-        from attribute.engines import local  # noqa: PLC0415 - each engine is loaded where it is used
+        from attribute.engines import fingerprinted, local  # noqa: PLC0415 - each engine is loaded where it is used
 
-        return local.analyse(options, ahead)
+        return fingerprinted.fingerprinted(options, local.analyse) or local.analyse(options, ahead)
     from attribute.engines import cluster  # noqa: PLC0415 - the same
 
     with _runner(choice) as runner:

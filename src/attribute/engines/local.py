@@ -18,6 +18,7 @@ from attribute.engines.head_start import HeadStart, Scannable
 from attribute.engines.keeper import Keeper
 from attribute.engines.kept import ALL_CHUNKS, Kept, Part
 from attribute.engines.partial import Partial, digest, is_ending, own_copy
+from attribute.engines.pieces import Piece, Pieces
 from attribute.engines.ranges import Keeping, Range, kept_of
 from attribute.engines.settled import Shelf, rules_of
 from attribute.engines.threads import Judging, side_by_side, taking_turns
@@ -79,20 +80,24 @@ class LocalGathering(Gathering):
         ahead: what was begun of it already.
         calm: how calm records are counted before any rule is asked.
         rules: under which rules and limits loud records are judged.
-        places: of every piece: its source, the range in it, and the number of the chunk in that.
+        pieces: where every piece lies.
         known: of every source, what it is and what it is up to where it was read, or None.
     """
 
     ahead: HeadStart | None = None
     calm: CalmTerms = field(init=False)
     rules: str = field(init=False)
-    places: list[tuple[int, int, int | None, int]] = field(default_factory=list)
+    pieces: Pieces = field(init=False)
     known: list[tuple[str, str] | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         Gathering.__post_init__(self)
         self.calm = self.options.calm_terms()
         self.rules = rules_of(self.options)
+        self.pieces = Pieces(
+            lambda index, start, end: self._reader(self.sources[index], start, end),
+            lambda chunk: decode_chunk(chunk, strict=self.options.strict).records,
+        )
 
     def read(self) -> None:
         """Read all sources once, or take what was kept of them and read the rest."""
@@ -227,7 +232,7 @@ class LocalGathering(Gathering):
         for number, decoded, partial in side_by_side(pool, self.options.threads, chunks, digest_one):
             self._take(index, area, number, decoded, partial)
             judging.add(partial.loud)
-            if len(self.places) % _CHUNKS_BETWEEN == 0:
+            if len(self.pieces) % _CHUNKS_BETWEEN == 0:
                 give_back_memory()
             if self.options.on_progress is not None:
                 done = before + reader.bytes_read
@@ -284,9 +289,8 @@ class LocalGathering(Gathering):
         return decoded, replace(partial, piece=seal(chunk.data)) if is_sealed else partial
 
     def _take(self, index: int, area: Range, number: int, decoded: Decoded, partial: Partial) -> None:
-        piece = len(self.places)
         number = number if area.through is None else ALL_CHUNKS  # a plain reader may cut what is left otherwise
-        self.places.append((index, area.start, area.end, number))
+        piece = self.pieces.add(Piece(index, area.start, area.end, number))
         line = self.tally.lines - area.lines_of_others
         self._hear_rejects(self.sources[index].name, decoded, line)
         if area.parts is None:
@@ -317,8 +321,9 @@ class LocalGathering(Gathering):
 
     def _take_kept(self, index: int, kept: Kept, lines_before: int, keeper: Keeper | None = None) -> None:
         """Take what was kept; *keeper* is to forget it, should a part of it be gone."""
-        first = len(self.places)
-        self.places += [(index, start, end, number) for start, end, number, _ in kept.places]
+        first = len(self.pieces)
+        for start, end, number, _ in kept.places:
+            self.pieces.add(Piece(index, start, end, number))
         for line, reason, detail in kept.rejects[: SAMPLE_REJECTS - len(self.sample_rejects)]:
             name = self.sources[index].name
             self.sample_rejects.append(RejectedAt(file=name, line=lines_before + line, reason=reason, detail=detail))
@@ -391,24 +396,7 @@ class LocalGathering(Gathering):
 
     def fetch(self, pieces: Sequence[int]) -> Iterator[pl.DataFrame]:
         """Yield the records of *pieces* again."""
-        wanted: dict[tuple[int, int, int | None], set[int]] = {}
-        stretches: dict[int, tuple[int, int | None]] = {}
-        for piece in pieces:
-            index, start, end, number = self.places[piece]
-            if number == ALL_CHUNKS:  # of all of these in one text, one stretch: it is expanded once
-                first, last = stretches.get(index, (start, end))
-                stretches[index] = (min(first, start), None if last is None or end is None else max(last, end))
-            else:
-                wanted.setdefault((index, start, end), set()).add(number)
-        for index, (first, last) in stretches.items():
-            for chunk in self._reader(self.sources[index], first, last):
-                yield decode_chunk(chunk, strict=self.options.strict).records
-        for (index, start, end), numbers in sorted(wanted.items(), key=lambda item: item[0][:2]):
-            for chunk in self._reader(self.sources[index], start, end):
-                if chunk.number in numbers:
-                    yield decode_chunk(chunk, strict=self.options.strict).records
-                if chunk.number >= max(numbers):
-                    break
+        return self.pieces.records(pieces)
 
 
 def _scanned_ahead(found: Mapping[str, Any], data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned:  # noqa: ARG001 - it was scanned as it would be now
