@@ -15,9 +15,7 @@ EVERY_LINE_EXACT = 10**9
 
 def chunk_of(data: bytes, *, first_line: int = 1) -> Chunk:
     ended = data.endswith(b"\n") or not data
-    return Chunk(
-        data=data, first_line=first_line, lines=data.count(b"\n") + (not ended), cut_off_tail=not ended, ends_file=True
-    )
+    return Chunk(data=data, first_line=first_line, lines=data.count(b"\n") + (not ended), cut_off_tail=not ended)
 
 
 def told_by(decoded: Decoded) -> Told:

@@ -41,7 +41,7 @@ def lines_of(chunks: list[Chunk]) -> list[bytes | None]:
     lines: list[bytes | None] = []
     for number, chunk in enumerate(chunks):
         last = number == len(chunks) - 1
-        assert (chunk.number, chunk.first_line, chunk.ends_file) == (number, len(lines) + 1, last)
+        assert (chunk.number, chunk.first_line) == (number, len(lines) + 1)
         if chunk.too_long:
             assert (chunk.data, chunk.lines) == (b"", 1)
             lines.append(None)
@@ -114,7 +114,7 @@ def test_ranges_that_partition_a_file_give_each_line_once(
 def test_range_numbers_its_lines_from_the_number_given(tmp_path: Path) -> None:
     """Whoever knows how many lines came before can say so."""
     reader = reader_of(tmp_path / "x", b"a\nb\nc\nd\n", start=3, end=5, first_line=3)
-    assert list(reader) == [Chunk(data=b"c\n", first_line=3, lines=1, ends_file=True)]
+    assert list(reader) == [Chunk(data=b"c\n", first_line=3, lines=1)]
 
 
 def test_range_of_a_compressed_file_is_refused(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_bytes_at_the_head_are_handed_on_as_they_are(tmp_path: Path, head: bytes
 def test_last_line_without_newline_is_marked(tmp_path: Path, tail: bytes) -> None:
     """L15: the decoder is told that the last line may be cut off; whole or half is not decided here."""
     (chunk,) = reader_of(tmp_path / "x", b"{}\n" + tail)
-    assert (chunk.data, chunk.lines, chunk.ends_file, chunk.cut_off_tail) == (b"{}\n" + tail, 2, True, True)
+    assert (chunk.data, chunk.lines, chunk.cut_off_tail) == (b"{}\n" + tail, 2, True)
 
 
 def test_empty_file_has_no_chunk(tmp_path: Path) -> None:

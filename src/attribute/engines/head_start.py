@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from attribute.engines.analysis import AnalysisOptions
 from attribute.engines.keeper import Keeper
-from attribute.logs.chunks import Chunk, ChunkReader
+from attribute.logs.chunks import Chunk, ChunkReader, Reading, Unread
 from attribute.logs.raw_scan import HAS_SCANNER, raw_scan
 from attribute.logs.sources import Discovery, discover
 from attribute.logs.storage import is_url
 
 __all__ = ["HeadStart", "Scannable", "head_start"]
 
-Scannable = tuple[Chunk, Mapping[str, Any] | None]
-"""A chunk, and what `raw_scan` found in its whole lines, where it was scanned already."""
+Scannable = tuple[Chunk | Unread, Mapping[str, Any] | None]
+"""A part of a source, and what `raw_scan` found in its whole lines, where it was scanned already."""
 
 _LEAST_BYTES: Final = 2**25
 """A smaller input is read before polars would be there."""
@@ -55,7 +55,7 @@ class HeadStart:
         )
         self._strict = options.strict
         self._calm = options.calm_terms()
-        self._chunks = iter(self.reader)
+        self._parts = self.reader.parts()
         self._scanned: deque[Scannable] = deque()
         self._enough = Event()
         self._error: Exception | None = None
@@ -64,17 +64,22 @@ class HeadStart:
 
     def _run(self) -> None:
         try:
-            for chunk in self._chunks:
-                whole = chunk.data[: chunk.data.rfind(b"\n") + 1]
-                found = None if chunk.too_long else raw_scan(whole, strict=self._strict, calm=self._calm)
-                self._scanned.append((chunk, found))
-                if self._enough.is_set() or len(self._scanned) == _CHUNKS:
+            for part in self._parts:
+                reading = part.read() if isinstance(part, Unread) else Reading(chunks=[part])
+                if reading.fault is not None:
+                    self._scanned.append((part, None))  # to be met again where the part is wanted
+                    return
+                for chunk in reading.chunks:
+                    whole = chunk.data[: chunk.data.rfind(b"\n") + 1]
+                    found = None if chunk.too_long else raw_scan(whole, strict=self._strict, calm=self._calm)
+                    self._scanned.append((chunk, found))
+                if self._enough.is_set() or len(self._scanned) >= _CHUNKS:
                     return
         except Exception as error:  # noqa: BLE001 - raised again where the chunk is wanted
             self._error = error
 
-    def chunks(self) -> Iterator[Scannable]:
-        """Yield all chunks of the range, once; those that were not scanned ahead are yielded as they are."""
+    def parts(self) -> Iterator[Scannable]:
+        """Yield all parts of the range, once; those that were not scanned ahead are yielded as they are."""
         self._enough.set()
         while self._scanned or self._thread.is_alive():
             if not self._scanned:
@@ -83,14 +88,15 @@ class HeadStart:
             yield self._scanned.popleft()
         if self._error is not None:
             raise self._error
-        for chunk in self._chunks:
-            yield chunk, None
+        for part in self._parts:
+            yield part, None
 
     def give_up(self) -> None:
         """End it: what was scanned is not wanted."""
         self._enough.set()
         self._thread.join()
         self._scanned.clear()
+        self.reader.close()
 
 
 def head_start(options: AnalysisOptions) -> HeadStart | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +22,9 @@ from attribute.engines.partial import Partial, digest, is_ending, own_copy
 from attribute.engines.pieces import Piece, Pieces
 from attribute.engines.ranges import Keeping, Range, kept_of
 from attribute.engines.settled import Shelf, rules_of
-from attribute.engines.threads import Judging, side_by_side, taking_turns
+from attribute.engines.threads import Judging, Worked, side_by_side, taking_turns
 from attribute.frames import RECORDS
-from attribute.logs.chunks import ChunkReader, SourceOutcome
+from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome, Unread
 from attribute.logs.hashes import hash_of
 from attribute.logs.lines import Decoded, decode_chunk
 from attribute.logs.raw_scan import CalmTerms, give_back_memory, keeping_memory
@@ -216,9 +217,8 @@ class LocalGathering(Gathering):
         return outcome
 
     def _read_range(self, pool: ThreadPoolExecutor, index: int, area: Range) -> SourceOutcome:
-        total_bytes = sum(source.size_bytes or 0 for source in self.sources)
         before = sum(outcome.bytes_read for outcome in self.outcomes) + area.start
-        reader, chunks = self._chunks(index, area)
+        reader, parts = self._parts(index, area)
         area.lines_of_others = self.tally.lines - area.lines_before
         digest_one = functools.partial(self._digest, is_sealed=area.is_sealed)
 
@@ -229,16 +229,29 @@ class LocalGathering(Gathering):
                 area.judged.append((records, alone))
 
         judging = Judging(pool, self._judged, take, self.options.threads)
-        for number, decoded, partial in side_by_side(pool, self.options.threads, chunks, digest_one):
-            self._take(index, area, number, decoded, partial)
-            judging.add(partial.loud)
-            if len(self.pieces) % _CHUNKS_BETWEEN == 0:
-                give_back_memory()
-            if self.options.on_progress is not None:
-                done = before + reader.bytes_read
-                self.options.on_progress(Progress(read_bytes=done, total_bytes=total_bytes, lines=self.tally.lines))
-        judging.finish()
-        return reader.outcome
+        number = 0
+        try:
+            with contextlib.closing(side_by_side(pool, self.options.threads, parts, digest_one)) as done:
+                for worked in done:
+                    for decoded, partial in worked.chunks:
+                        self._take(index, area, number, decoded, partial)
+                        judging.add(partial.loud)
+                        number += 1
+                    if len(self.pieces) % _CHUNKS_BETWEEN == 0:
+                        give_back_memory()
+                    self._tell_progress(before + reader.bytes_read)
+                    if worked.reading is not None and worked.reading.fault is not None:
+                        reader.stop(worked.reading)
+                        break
+            judging.finish()
+            return reader.finish()
+        finally:
+            reader.close()
+
+    def _tell_progress(self, read_bytes: int) -> None:
+        if self.options.on_progress is not None:
+            total_bytes = sum(source.size_bytes or 0 for source in self.sources)
+            self.options.on_progress(Progress(read_bytes=read_bytes, total_bytes=total_bytes, lines=self.tally.lines))
 
     def _judged(self, records: pl.DataFrame) -> tuple[pl.DataFrame, Alone]:
         """Return the records apart from the memory that they were scanned into, and what they come to."""
@@ -249,16 +262,16 @@ class LocalGathering(Gathering):
         options = self.options
         return taken_alone(records, self.compiled, window=options.window, latency_slot=options.latency_slot)
 
-    def _chunks(self, index: int, area: Range) -> tuple[ChunkReader, Iterable[Scannable]]:
-        """Return what reads a range, and its chunks, those that were scanned ahead first."""
+    def _parts(self, index: int, area: Range) -> tuple[ChunkReader, Iterable[Scannable]]:
+        """Return what reads a range, and its parts, those that were scanned ahead first."""
         ahead, self.ahead = self.ahead, None
         is_wanted = index == 0 and area.through is None
         if ahead is not None and is_wanted and ahead.area == (area.start, area.end):
-            return ahead.reader, ahead.chunks()
+            return ahead.reader, ahead.parts()
         if ahead is not None:
             ahead.give_up()
         reader = self._reader(self.sources[index], area.start, area.end, area.through)
-        return reader, ((chunk, None) for chunk in reader)
+        return reader, ((part, None) for part in reader.parts())
 
     def _reader(
         self,
@@ -280,9 +293,18 @@ class LocalGathering(Gathering):
             through=through,
         )
 
-    def _digest(self, scannable: Scannable, *, is_sealed: bool = False) -> tuple[Decoded, Partial]:
+    def _digest(self, scannable: Scannable, *, is_sealed: bool = False) -> Worked:
+        part, found = scannable
+        if not isinstance(part, Unread):
+            return Worked(chunks=[self._digest_chunk(part, found, is_sealed=is_sealed)])
+        reading = part.read()
+        chunks = [self._digest_chunk(chunk, None, is_sealed=is_sealed) for chunk in reading.chunks]
+        return Worked(chunks=chunks, reading=replace(reading, chunks=[]))
+
+    def _digest_chunk(
+        self, chunk: Chunk, found: Mapping[str, Any] | None, *, is_sealed: bool
+    ) -> tuple[Decoded, Partial]:
         options = self.options
-        chunk, found = scannable
         scan = SCAN if found is None else functools.partial(_scanned_ahead, found)
         decoded = decode_chunk(chunk, strict=options.strict, calm=self.calm, scan=scan)
         partial = digest(decoded, compiled=self.compiled, window=options.window, latency_slot=options.latency_slot)

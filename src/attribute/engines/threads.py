@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
@@ -14,14 +15,32 @@ import polars as pl
 from attribute.engines.alone import Alone
 from attribute.engines.head_start import Scannable
 from attribute.engines.partial import Partial
+from attribute.logs.chunks import Reading, Unread
 from attribute.logs.lines import Decoded
 
-__all__ = ["Judging", "side_by_side", "taking_turns"]
+__all__ = ["Judging", "Worked", "side_by_side", "taking_turns"]
 
 _JUDGED_AT_ONCE: Final = 2**15
 """So many loud records are judged together: every question to polars has its price, however few rows it is about."""
 
 _TURN_S: Final = 0.0002
+
+_UNREAD_WAITING: Final = 6
+"""So many parts wait for a thread that is done with another: who hands them out may be held up for as long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worked:
+    """
+    What a part of a source came to.
+
+    Attributes:
+        chunks: of each of its chunks, what was decoded and what that comes to.
+        reading: how it was read, where that was left to the thread; without the text.
+    """
+
+    chunks: list[tuple[Decoded, Partial]]
+    reading: Reading | None = None
 
 
 @contextlib.contextmanager
@@ -42,20 +61,28 @@ def taking_turns() -> Iterator[None]:
 def side_by_side(
     pool: ThreadPoolExecutor,
     threads: int,
-    chunks: Iterable[Scannable],
-    work: Callable[[Scannable], tuple[Decoded, Partial]],
-) -> Iterator[tuple[int, Decoded, Partial]]:
-    """Decode chunks in threads, a few at a time, and yield their numbers and what they come to in order."""
-    waiting: deque[tuple[int, Future[tuple[Decoded, Partial]]]] = deque()
-    for scannable in chunks:
-        waiting.append((scannable[0].number, pool.submit(work, scannable)))
-        del scannable  # its text is the worker's alone, and gone when that is done with it
-        if len(waiting) >= threads:
-            done, future = waiting.popleft()
-            yield done, *future.result()
-    while waiting:
-        done, future = waiting.popleft()
-        yield done, *future.result()
+    parts: Iterable[Scannable],
+    work: Callable[[Scannable], Worked],
+) -> Generator[Worked]:
+    """
+    Decode parts in threads, a few at a time, and yield what they come to in order.
+
+    What was not read yet takes no memory before a thread has time for it, so that more of it may wait for one.
+    """
+    waiting: deque[Future[Worked]] = deque()
+    try:
+        for scannable in parts:
+            most = threads + _UNREAD_WAITING if isinstance(scannable[0], Unread) else threads
+            waiting.append(pool.submit(work, scannable))
+            del scannable  # its text is the worker's alone, and gone when that is done with it
+            while len(waiting) >= most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:  # whoever asked may want no more, and close what is being read
+        for future in waiting:
+            future.cancel()
+        wait(waiting)
 
 
 class Judging:

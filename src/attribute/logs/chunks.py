@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from attribute.logs.compression import SNIFF_BYTES, Limits, expand, sniff, unsupported
@@ -11,6 +11,7 @@ from attribute.logs.cutting import CHUNK_BYTES, Chunk, whole_lines
 from attribute.logs.raw import Fault, Meter, PlainFile, Problem, StandardInput
 from attribute.logs.sources import Source
 from attribute.logs.storage import RemoteFile, is_url, open_remote
+from attribute.logs.unread import Reading, Unread
 
 __all__ = [
     "CHUNK_BYTES",
@@ -18,7 +19,9 @@ __all__ = [
     "ChunkReader",
     "Limits",
     "Problem",
+    "Reading",
     "SourceOutcome",
+    "Unread",
     "first_text",
     "is_plain",
     "plain_blocks",
@@ -100,6 +103,7 @@ class ChunkReader:
         self._first_line = first_line
         self._in_text = in_text
         self._through = through
+        self._raw: _Raw | None = None
         self._meter: Meter | None = None
         self._text_bytes = 0
         self._fault: Fault | None = None
@@ -119,17 +123,59 @@ class ChunkReader:
 
     def __iter__(self) -> Iterator[Chunk]:
         """Hand out the lines in order; raises ValueError where a range of a compressed source was asked for."""
+        line, number = self._first_line, 0
+        try:
+            for part in self.parts():
+                reading = part.read() if isinstance(part, Unread) else Reading(chunks=[part])
+                for chunk in reading.chunks:
+                    yield replace(chunk, first_line=line, number=number)
+                    line += chunk.lines if line else 0
+                    number += 1
+                if reading.fault is not None:
+                    self.stop(reading)
+                    break
+            self.finish(lines=line - self._first_line)
+        finally:
+            self.close()
+
+    def parts(self) -> Iterator[Chunk | Unread]:
+        """
+        Hand out what iterating comes to in parts, which whoever takes them may read side by side.
+
+        Chunks have no numbers here, and neither have their lines. In the end call `finish`, or `close` where the rest
+        is not wanted; where a part could not be read, `stop` before that, and take no more.
+        """
         self._meter = self._fault = self._outcome = None
-        self._text_bytes = lines = 0
-        for chunk in whole_lines(
-            self._blocks(),
-            chunk_bytes=self._chunk_bytes,
-            line_bytes=self._limits.line_bytes,
-            first_line=self._first_line,
-        ):
-            lines += chunk.lines if self._first_line else 0
-            yield chunk
+        self._text_bytes = 0
+        try:
+            self._raw = raw = _open(self._source)
+            yield from self._parts(raw)
+        except Fault as fault:
+            self._fault = fault
+
+    def stop(self, reading: Reading) -> None:
+        """Count the source as read up to where *reading* a part of it broke off."""
+        assert self._meter is not None
+        self._fault, self._meter.position, self._text_bytes = reading.fault, reading.end, reading.text_bytes
+
+    def finish(self, *, lines: int = 0) -> SourceOutcome:
+        """Look whether the source is what it was, close it, and say how reading ended; *lines*: how many there are."""
+        try:
+            if self._raw is not None and self._fault is None:
+                self._raw.verify()
+                self._notice_replacement(self._raw)
+        except Fault as fault:
+            self._fault = fault
+        finally:
+            self.close()
         self._outcome = self._ended(lines)
+        return self._outcome
+
+    def close(self) -> None:
+        """Give back what is open: no part is read any more."""
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            raw.close()
 
     def _ended(self, lines: int) -> SourceOutcome:
         fault, meter = self._fault, self._meter
@@ -142,25 +188,7 @@ class ChunkReader:
             sha256=None if meter is None else meter.sha256,
         )
 
-    def _blocks(self) -> Iterator[bytes]:
-        """Yield the source's text in any pieces; a fault ends it and is kept for the outcome."""
-        try:
-            raw = _open(self._source)
-        except Fault as fault:
-            self._fault = fault
-            return
-        try:
-            for block in self._text(raw):
-                self._text_bytes += len(block)
-                yield block
-            raw.verify()
-            self._notice_replacement(raw)
-        except Fault as fault:
-            self._fault = fault
-        finally:
-            raw.close()
-
-    def _text(self, raw: _Raw) -> Iterator[bytes]:
+    def _parts(self, raw: _Raw) -> Iterator[Chunk | Unread]:
         head = raw.read_at(0, SNIFF_BYTES)
         if (name := unsupported(head)) is not None:
             raise Fault(Problem.UNSUPPORTED, name)
@@ -172,34 +200,88 @@ class ChunkReader:
         if compression is not None:
             self._meter = Meter(raw, fingerprint=self._fingerprint)
             text = expand(self._meter, compression, self._limits)
-            return _span(text if self._through is None else self._through(text), start, end)
+            return self._cut(_span(text if self._through is None else self._through(text), start, end))
         if isinstance(raw, StandardInput):
             self._meter = Meter(raw, fingerprint=self._fingerprint)
-            return _stream_blocks(self._meter, self._chunk_bytes)
+            return self._cut(_stream_blocks(self._meter, self._chunk_bytes))
         first = _line_start(raw, start)
         self._meter = Meter(raw, start=first, fingerprint=self._fingerprint)
         last = raw.size_bytes if end is None else _line_start(raw, end)
-        return self._file_blocks(raw, self._meter, first, last)
+        if isinstance(raw, PlainFile) and not self._fingerprint:
+            return self._file_parts(raw, self._meter, first, last)
+        return self._cut(self._file_blocks(raw, self._meter, first, last))
+
+    def _cut(self, blocks: Iterable[bytes]) -> Iterator[Chunk]:
+        """Cut text that was read into chunks."""
+        return whole_lines(
+            self._heard(blocks),
+            chunk_bytes=self._chunk_bytes,
+            line_bytes=self._limits.line_bytes,
+            first_line=min(self._first_line, 1),
+        )
+
+    def _heard(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Hand on *blocks*; a fault ends them, and is kept for the outcome."""
+        try:
+            for block in blocks:
+                self._text_bytes += len(block)
+                yield block
+        except Fault as fault:
+            self._fault = fault
+
+    def _file_parts(self, raw: PlainFile, meter: Meter, at: int, end: int) -> Iterator[Chunk | Unread]:
+        """Hand out what need not be read to know where its lines begin and end, and read the rest."""
+        while at < end and self._fault is None:
+            stop = None if self._hole(raw, at, end) else self._line_end(raw, at, end)
+            if stop is None:
+                yield from self._cut(_up_to_a_line_end(self._file_blocks(raw, meter, at, end)))
+                at = meter.position
+                continue
+            part = Unread(
+                raw=raw,
+                start=at,
+                end=stop,
+                chunk_bytes=self._chunk_bytes,
+                line_bytes=self._limits.line_bytes,
+                text_before=self._text_bytes,
+                counted=self._first_line > 0,
+            )
+            self._text_bytes += stop - at
+            at = meter.position = stop
+            yield part
 
     def _file_blocks(self, raw: PlainFile | RemoteFile, meter: Meter, at: int, end: int) -> Iterator[bytes]:
         """Yield blocks that end where a line ends, if lines are no longer than they may be: none is copied later."""
         line_bytes = self._limits.line_bytes
         while at < end:
-            if not self._fingerprint and (data_at := min(raw.data_at(at), end)) - at > line_bytes:
-                self._text_bytes += data_at - at - line_bytes - 1
-                at = meter.position = data_at
+            if hole := self._hole(raw, at, end):
+                self._text_bytes += hole - line_bytes - 1
+                at = meter.position = at + hole
                 yield bytes(line_bytes + 1)  # a hole is part of one line that is too long, however large it is
                 continue
-            stop = min(at + self._chunk_bytes, end)
-            if stop < end:
-                probe_at = max(at, stop - line_bytes - 1)
-                newline = raw.read_at(probe_at, stop - probe_at).rfind(b"\n")
-                stop = probe_at + newline + 1 if newline >= 0 else stop
+            stop = self._line_end(raw, at, end) or min(at + self._chunk_bytes, end)
             block = meter.read_at(at, stop - at)
             if not block:
                 raise Fault(Problem.SHRANK)
             at += len(block)
             yield block
+
+    def _hole(self, raw: PlainFile | RemoteFile, at: int, end: int) -> int:
+        """Return how long a hole lies at an offset; 0 where it is shorter than a line may be."""
+        if self._fingerprint:
+            return 0
+        hole = min(raw.data_at(at), end) - at
+        return hole if hole > self._limits.line_bytes else 0
+
+    def _line_end(self, raw: PlainFile | RemoteFile, at: int, end: int) -> int | None:
+        """Return the end of the last line of a chunk from *at* on; None where it cannot be found at the chunk's end."""
+        stop = min(at + self._chunk_bytes, end)
+        if stop - at <= self._limits.line_bytes and stop == end:
+            return None  # to be read at once
+        probe_at = max(at, stop - self._limits.line_bytes - 1)
+        newline = raw.read_at(probe_at, stop - probe_at).rfind(b"\n")
+        found = probe_at + newline + 1
+        return None if newline < 0 or (stop == end and found < end) else found
 
     def _notice_replacement(self, raw: _Raw) -> None:
         known = (self._source.device, self._source.inode)
@@ -290,6 +372,13 @@ def _open(source: Source) -> _Raw:
         return PlainFile.open(source.path)
     assert source.stream is not None
     return source.stream.open()
+
+
+def _up_to_a_line_end(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        yield block
+        if block.endswith(b"\n"):
+            return
 
 
 def _stream_blocks(meter: Meter, chunk_bytes: int) -> Iterator[bytes]:

@@ -24,7 +24,6 @@ class Chunk:
         lines: how many lines; always 1 where *too_long*, else 0 where lines are not counted.
         number: number of the chunk in its source, from 0.
         too_long: the chunk stands for one line over the limit, which was dropped.
-        ends_file: no chunk of this reader follows.
         cut_off_tail: the last line of *data* (or the dropped line) has no newline.
     """
 
@@ -33,7 +32,6 @@ class Chunk:
     lines: int = 0
     number: int = 0
     too_long: bool = False
-    ends_file: bool = False
     cut_off_tail: bool = False
 
 
@@ -66,15 +64,10 @@ def whole_lines(
         line_bytes: a line of more bytes, newline not counted, becomes a chunk of its own without data.
         first_line: number of the first line; 0: do not count.
     """
-    held: Chunk | None = None
     chunks = _gather(_mend(_slices(blocks, chunk_bytes), line_bytes), chunk_bytes, line_bytes, counted=first_line > 0)
     for number, chunk in enumerate(chunks):
-        if held is not None:
-            yield held
-        held = replace(chunk, first_line=first_line, number=number)
+        yield replace(chunk, first_line=first_line, number=number)
         first_line += chunk.lines if first_line else 0
-    if held is not None:
-        yield replace(held, ends_file=True)
 
 
 def _slices(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
