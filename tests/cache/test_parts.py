@@ -160,7 +160,7 @@ def test_other_rules_and_limits_are_asked_of_the_parts(logs: Path, monkeypatch: 
 @given(
     pieces=st.lists(st.lists(rows(request_ids=IDS), max_size=8), min_size=1, max_size=4),
     spread=st.randoms(use_true_random=False),
-    chunk_bytes=st.sampled_from((1, 700, 1 << 24)),
+    chunk_bytes=st.sampled_from((90, 700, 1 << 24)),
     grows_below=st.sampled_from((0, 1 << 26)),
     memory_bytes=st.sampled_from((1500, 1 << 28)),
     lost=st.integers(0, 4),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -51,7 +52,7 @@ class Shuffled:
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in FIXTURES.glob("*/logs")))
 def test_splits_every_fixture_equals_local(name: str) -> None:
     """Whatever the fixtures hold, splits of any size come to the local engine's answer, fingerprint included."""
-    assert_parity(Shuffled(), FIXTURES / name / "logs", split_bytes=20_000, fingerprint=True)
+    assert_parity(Shuffled(), FIXTURES / name / "logs", split_bytes=50_000, fingerprint=True)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -60,8 +61,8 @@ def test_splits_every_fixture_equals_local(name: str) -> None:
     junk=st.lists(st.sampled_from(JUNK + BROKEN), max_size=6),
     spread=st.randoms(use_true_random=False),
     files=st.integers(1, 3),
-    split_bytes=st.sampled_from((1, 7, 90, 700, 1 << 20)),
-    chunk_bytes=st.sampled_from((1, 300, 1 << 24)),
+    split_bytes=st.sampled_from((30, 90, 700, 1 << 20)),
+    chunk_bytes=st.sampled_from((90, 300, 1 << 24)),
     memory_bytes=st.sampled_from((1500, 1 << 28)),
     window=st.tuples(st.none() | st.integers(0, 3), st.none() | st.integers(0, 4)),
     functions=st.sampled_from(((), ("pay-*",))),
@@ -86,7 +87,7 @@ def test_splits_any_cut_in_any_order_equals_local(
     since_at, until_at = (None if second is None else EPOCH_OF_ROWS + timedelta(seconds=second) for second in window)
     texts = [line(row) for row in records] + junk
     spread.shuffle(texts)
-    texts = texts[: {1: 1, 7: 5}.get(split_bytes)]  # a task every few bytes is slow
+    texts = texts[: {30: 3, 90: 9}.get(split_bytes)]  # a task every few bytes is slow
     with tempfile.TemporaryDirectory() as name:
         for number in range(files):
             text = "\n".join(texts[number::files]) + "\n" * ended
@@ -105,10 +106,18 @@ def test_splits_any_cut_in_any_order_equals_local(
         )
 
 
+def test_splits_between_any_two_bytes_equal_local(tmp_path: Path) -> None:
+    """A record, dirt, an empty line and the beginning of a line, each byte a split of its own; and so each seventh."""
+    short = {"request_id": "a", "function": "f", "stage": "f", "status": 500, "latency_ms": 1}
+    (tmp_path / "a.log").write_text(json.dumps(short) + '\n{"request_id"\n\n' + json.dumps(short)[:20])
+    for split_bytes in (1, 7):
+        assert_parity(Shuffled(), tmp_path, split_bytes=split_bytes, chunk_bytes=1)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_splits_generated_logs_equal_local(tmp_path: Path, seed: int) -> None:
     """Broken lines, half a line, half a file, envelopes of every compression, drift and duplicates: one answer."""
-    write(tmp_path, seed)
+    write(tmp_path, seed, 1500)
     window = Window(since_at=EPOCH + timedelta(minutes=7), until_at=EPOCH + timedelta(minutes=90))
     assert_parity(Shuffled(seed), tmp_path)
     assert_parity(Shuffled(seed), tmp_path, window=window, functions=("pay-*", "caf*"), fingerprint=True)

@@ -27,7 +27,7 @@ Scannable = tuple[Chunk | Unread, Mapping[str, Any] | None]
 _LEAST_BYTES: Final = 2**25
 """A smaller input is read before polars would be there."""
 
-_CHUNKS: Final = 5
+_CHUNKS: Final = 8
 """More are not scanned by the time that polars is there, and each is held in memory."""
 
 
