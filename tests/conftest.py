@@ -17,8 +17,10 @@ settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[1]
 NOT_TRACED = (
+    "tests/cache/test_rotation.py",
     "tests/cluster/",
     "tests/engines/test_head_start.py",
+    "tests/gate/test_monotone.py",
     "tests/gate/test_spread.py",
     "tests/incidents/test_quality.py",
     "tests/logs_decode/test_agreement.py",

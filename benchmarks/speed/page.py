@@ -22,8 +22,8 @@ most of them cannot read a log with broken lines. The floor reads the bytes and 
 `attribute` held to one processor. Ratios are to DuckDB reading the same file: the compressed one, the one with broken
 lines (which it passes over). *Nothing new* and *1 % new* are second runs over what the cache holds, the latter with the
 lines appended that come next; the *first run* fills the cache; all others of `attribute` run with `--no-cache`. What
-takes minutes, or more memory than there is, is left out of the largest log, and so is compressed text, of which no more
-than 2 GiB are read of a file.
+takes minutes is left out of the largest log, and so is a third copy of it, for which there is no room in this machine's
+memory beside the two others, and compressed text, of which no more than 2 GiB are read of a file.
 """
 
 
