@@ -29,8 +29,13 @@ NOT_TRACED = (
 )
 """Tests that go the same ways over and over, as those with drawn examples do."""
 
-OF_THE_CACHE = ("tests/cache/", "tests/cli/test_kept_view.py", "tests/engines/test_head_start.py")
-"""Tests that say what is in the cache."""
+OF_THE_CACHE = (
+    "tests/cache/",
+    "tests/cli/test_kept_view.py",
+    "tests/engines/test_changed_meanwhile.py",
+    "tests/engines/test_head_start.py",
+)
+"""Tests that say what is in the cache, or what happens while a log is read for the first time."""
 
 
 def pytest_configure() -> None:

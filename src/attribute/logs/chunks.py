@@ -259,7 +259,9 @@ class ChunkReader:
                 at = meter.position = at + hole
                 yield bytes(line_bytes + 1)  # a hole is part of one line that is too long, however large it is
                 continue
-            stop = self._line_end(raw, at, end) or min(at + self._chunk_bytes, end)
+            stop = min(at + self._chunk_bytes, end)
+            if stop < end:
+                stop = self._line_end(raw, at, end) or stop
             block = meter.read_at(at, stop - at)
             if not block:
                 raise Fault(Problem.SHRANK)
