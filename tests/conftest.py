@@ -34,6 +34,7 @@ OF_THE_CACHE = (
     "tests/cli/test_kept_view.py",
     "tests/engines/test_changed_meanwhile.py",
     "tests/engines/test_head_start.py",
+    "tests/engines/test_seeded_faults.py",
 )
 """Tests that say what is in the cache, or what happens while a log is read for the first time."""
 

@@ -67,7 +67,7 @@ def slow(series: Series, baseline: Baseline) -> list[tuple[str, int, int, float]
                     continue
                 fresh |= places
                 here = row["function"], row["minute"]
-                peaks[here] = max(peaks.get(here, 0.0), x / total)
+                peaks[here] = max(peaks.get(here, 0.0), x * (1 / total))
             hot |= fresh
         found += [(kind.value, *place, peaks.get(place, 0.0)) for place in sorted(hot)]
     return found

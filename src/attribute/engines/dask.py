@@ -101,38 +101,58 @@ class DaskRunner:
         ended: queue.SimpleQueue[int] = queue.SimpleQueue()
         job = uuid.uuid4().hex
         waiting = iter(tasks)
-        under_way: dict[int, Any] = {}
+        suspects: list[tuple[int, bytes]] = []
+        under_way: dict[int, tuple[bytes, Any]] = {}
         limit = self.parallel or max(_LEAST_UNDER_WAY, _PER_THREAD * sum(self.client.nthreads().values()))
         done = 0
+
+        def begin(number: int, payload: bytes, key: str) -> None:
+            future = self.client.submit(
+                self.kernel, common, payload, key=f"attribute-{job}-{key}", retries=self.retries, pure=False
+            )
+            under_way[number] = payload, future
+            future.add_done_callback(lambda _: ended.put(number))
+
         try:
             while True:
                 while len(under_way) < limit and (task := next(waiting, None)) is not None:
-                    number, payload = task
-                    future = self.client.submit(
-                        self.kernel, common, payload, key=f"attribute-{job}-{number}", retries=self.retries, pure=False
-                    )
-                    under_way[number] = future
-                    future.add_done_callback(lambda _, number=number: ended.put(number))
+                    begin(*task, key=f"{task[0]}")
+                is_alone = not under_way and bool(suspects)
+                if is_alone:
+                    suspect = suspects.pop()
+                    begin(*suspect, key=f"{suspect[0]}-alone")
                 if not under_way:
                     return
                 try:
                     number = ended.get(timeout=self.timeout_s)
                 except queue.Empty:
                     raise ClusterError.stalled(self.timeout_s, done, len(tasks), self._workers()) from None
-                future = under_way.pop(number)
-                yield number, self._reply(number, future)
+                payload, future = under_way.pop(number)
+                reply = self._reply(number, future, is_alone=is_alone)
                 future.release()
+                if reply is None:
+                    suspects.append((number, payload))
+                    continue
+                yield number, reply
                 done += 1
         finally:
             with contextlib.suppress(Exception):  # the scheduler may be what is gone; the error above says so
-                self.client.cancel(list(under_way.values()), force=True)
+                self.client.cancel([future for _, future in under_way.values()], force=True)
 
-    def _reply(self, number: int, future: Any) -> bytes:  # noqa: ANN401 - a future of Dask's
+    def _reply(self, number: int, future: Any, *, is_alone: bool) -> bytes | None:  # noqa: ANN401 - a future of Dask's
+        """
+        Return what came back; None where workers died that had the task and others.
+
+        Dask gives up on every task that was with workers as they died, also on those that they had not begun. Which one
+        kills them shows when each is tried again with no other under way.
+        """
         from distributed import KilledWorker  # noqa: PLC0415 - here, it is installed
 
         try:
             reply = future.result(timeout=self.timeout_s)
         except KilledWorker as error:
+            if not is_alone:
+                return None
             raise TaskFailedError(
                 number, "every worker that took it died, which is mostly for lack of memory"
             ) from error

@@ -148,7 +148,7 @@ def _hot_of_kind(
         windows = windows.select(
             rows.search_sorted(windows["row"]).alias("place"),
             rows.search_sorted(windows["last"], side="right").alias("end"),
-            (pl.col("x") / pl.col("total")).alias("peak"),
+            (pl.col("x") * (1 / pl.col("total"))).alias("peak"),  # as polars divides where all totals are one
         )
         if peaks:
             before = pl.concat([pl.Series([0], dtype=pl.UInt32), hot.cum_sum()])
