@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribute.logs.chunks import Chunk, ChunkReader, Limits, Problem, first_text, plain_blocks, whole_lines
+from attribute.logs.raw import PlainFile
 from attribute.logs.sources import Source, discover
 
 SMALL = Limits(line_bytes=8)
@@ -117,6 +118,33 @@ def test_range_numbers_its_lines_from_the_number_given(tmp_path: Path) -> None:
     assert list(reader) == [Chunk(data=b"c\n", first_line=3, lines=1)]
 
 
+def test_start_of_a_line_is_not_looked_for_in_a_hole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that goes on where a truncated log ended leaves gigabytes of nothing: no range reads through them."""
+    with (tmp_path / "x").open("wb") as file:
+        file.write(b"first\n")
+        file.seek(2**32)
+        file.write(b"\nsecond\nthird\n")
+    read = 0
+    read_at = PlainFile.read_at
+
+    def counted(self: PlainFile, offset: int, count: int) -> bytes:
+        nonlocal read
+        block = read_at(self, offset, count)
+        read += len(block)
+        return block
+
+    monkeypatch.setattr(PlainFile, "read_at", counted)
+    cuts = [0, *range(2**28, 2**32, 2**28), None]
+    lines = [
+        line
+        for start, end in itertools.pairwise(cuts)
+        for chunk in ChunkReader(Source.of(tmp_path / "x"), start=start or 0, end=end, first_line=0)
+        for line in ([None] if chunk.too_long else chunk.data.splitlines())
+    ]
+    assert lines == [b"first", None, b"second", b"third"]
+    assert read < 2**25
+
+
 def test_range_of_a_compressed_file_is_refused(tmp_path: Path) -> None:
     """A bug of the caller: there is no place in a compressed text to begin at."""
     with pytest.raises(ValueError, match="plain file only"):
@@ -130,7 +158,8 @@ def test_range_of_a_text_is_the_same_whether_its_file_is_compressed(
     """Ranges in text that begin where lines begin give each line once."""
     text = b"".join(b"line %d\n" % number for number in range(90_000)) + b"cut"
     path = tmp_path / "x"
-    path.write_bytes(pack(text))
+    packed = pack(text)
+    path.write_bytes(packed)
     cuts = [0, *(text.index(b"line %d\n" % number) for number in (1, 50_000, 89_999)), None]
     found = [
         b"".join(chunk.data for chunk in ChunkReader(Source.of(path), start=start or 0, end=end, in_text=True))
@@ -139,7 +168,7 @@ def test_range_of_a_text_is_the_same_whether_its_file_is_compressed(
     assert found == [text[start:end] for start, end in itertools.pairwise(cuts)]
     assert first_text(str(path), 300_000) == text[:300_000]
     assert first_text(str(path), len(text) + 1) == text
-    assert b"".join(plain_blocks(str(path))) == pack(text)
+    assert b"".join(plain_blocks(str(path))) == packed
     assert first_text(str(tmp_path / "none"), 5) == b"".join(plain_blocks(str(tmp_path / "none"))) == b""
 
 

@@ -407,7 +407,7 @@ def _line_start(raw: PlainFile | RemoteFile, offset: int) -> int:
     if offset <= 0:
         return 0
     at = offset - 1
-    while block := raw.read_at(at, _SCAN_BYTES):
+    while block := raw.read_at(at := raw.data_at(at), _SCAN_BYTES):  # in a hole, no line starts
         newline = block.find(b"\n")
         if newline >= 0:
             return at + newline + 1
