@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from attribute.logs.cutting import Chunk, whole_lines
 from attribute.logs.raw import Fault, PlainFile, Problem
@@ -60,7 +59,7 @@ class Unread:
             while at < self.end:
                 block = self.raw.read_at(at, self.end - at)
                 if not block:
-                    raise _SHRANK
+                    raise Fault(Problem.SHRANK)  # noqa: TRY301 - as one that the file raises
                 blocks.append(block)
                 at += len(block)
         except Fault as met:
@@ -69,6 +68,3 @@ class Unread:
             blocks, chunk_bytes=self.chunk_bytes, line_bytes=self.line_bytes, first_line=int(self.counted)
         )
         return Reading(chunks=list(chunks), end=at, text_bytes=self.text_before + at - self.start, fault=fault)
-
-
-_SHRANK: Final = Fault(Problem.SHRANK)
