@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribute.logs.chunks import ChunkReader, Limits, Problem, Reading, Unread
+from attribute.logs.chunks import Chunk, ChunkReader, Limits, Problem, Unread, read_part
 from attribute.logs.sources import Source
 
 LIMITS = Limits(line_bytes=8)
@@ -17,7 +17,7 @@ PIECES = [b"\n", b"a\n", b"12345678\n", b"123456789\n", b"x" * 90 + b"\n", b"cut
 LINES = [b"line %02d\n" % number for number in range(40)]
 
 
-def parts_of(path: Path, data: bytes, **options: object) -> tuple[ChunkReader, list[object]]:
+def parts_of(path: Path, data: bytes, **options: object) -> tuple[ChunkReader, list[Chunk | Unread]]:
     path.write_bytes(data)
     reader = ChunkReader(Source.of(path), chunk_bytes=32, limits=LIMITS, **options)  # type: ignore[arg-type]  # as they are
     return reader, list(reader.parts())
@@ -25,9 +25,7 @@ def parts_of(path: Path, data: bytes, **options: object) -> tuple[ChunkReader, l
 
 @settings(max_examples=100, deadline=None)
 @given(
-    text=st.lists(st.sampled_from([b"\n", b"a\n", b"12345678\n", b"123456789\n", b"x" * 90 + b"\n", b"cut"])).map(
-        b"".join
-    ),
+    text=st.lists(st.sampled_from(PIECES)).map(b"".join),
     order=st.randoms(use_true_random=False),
 )
 def test_parts_read_in_any_order_hold_the_lines_in_theirs(
@@ -38,10 +36,7 @@ def test_parts_read_in_any_order_hold_the_lines_in_theirs(
     reader, parts = parts_of(path, text)
     places = list(range(len(parts)))
     order.shuffle(places)  # type: ignore[attr-defined]  # a random.Random
-    read: dict[int, Reading] = {}
-    for place in places:
-        part = parts[place]
-        read[place] = part.read() if isinstance(part, Unread) else Reading(chunks=[part])  # type: ignore[list-item]
+    read = {place: read_part(parts[place]) for place in places}
     outcome = reader.finish()
     found = [(chunk.data, chunk.too_long) for place in range(len(parts)) for chunk in read[place].chunks]
     whole = ChunkReader(Source.of(path), chunk_bytes=32, limits=LIMITS)

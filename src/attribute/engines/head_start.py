@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from attribute.engines.analysis import AnalysisOptions
 from attribute.engines.keeper import Keeper
-from attribute.logs.chunks import Chunk, ChunkReader, Reading, Unread
+from attribute.logs.chunks import Chunk, ChunkReader, Unread, read_part
 from attribute.logs.raw_scan import HAS_SCANNER, raw_scan
 from attribute.logs.sources import Discovery, discover
 from attribute.logs.storage import is_url
@@ -65,7 +65,7 @@ class HeadStart:
     def _run(self) -> None:
         try:
             for part in self._parts:
-                reading = part.read() if isinstance(part, Unread) else Reading(chunks=[part])
+                reading = read_part(part)
                 if reading.fault is not None:
                     self._scanned.append((part, None))  # to be met again where the part is wanted
                     return

@@ -24,7 +24,7 @@ from attribute.engines.ranges import Keeping, Range, kept_of
 from attribute.engines.settled import Shelf, rules_of
 from attribute.engines.threads import Judging, Worked, side_by_side, taking_turns
 from attribute.frames import RECORDS
-from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome, Unread
+from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome, read_part
 from attribute.logs.hashes import hash_of
 from attribute.logs.lines import Decoded, decode_chunk
 from attribute.logs.raw_scan import CalmTerms, give_back_memory, keeping_memory
@@ -240,7 +240,7 @@ class LocalGathering(Gathering):
                     if len(self.pieces) % _CHUNKS_BETWEEN == 0:
                         give_back_memory()
                     self._tell_progress(before + reader.bytes_read)
-                    if worked.reading is not None and worked.reading.fault is not None:
+                    if worked.reading.fault is not None:
                         reader.stop(worked.reading)
                         break
             judging.finish()
@@ -295,10 +295,8 @@ class LocalGathering(Gathering):
 
     def _digest(self, scannable: Scannable, *, is_sealed: bool = False) -> Worked:
         part, found = scannable
-        if not isinstance(part, Unread):
-            return Worked(chunks=[self._digest_chunk(part, found, is_sealed=is_sealed)])
-        reading = part.read()
-        chunks = [self._digest_chunk(chunk, None, is_sealed=is_sealed) for chunk in reading.chunks]
+        reading = read_part(part)
+        chunks = [self._digest_chunk(chunk, found, is_sealed=is_sealed) for chunk in reading.chunks]
         return Worked(chunks=chunks, reading=replace(reading, chunks=[]))
 
     def _digest_chunk(

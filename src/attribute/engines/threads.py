@@ -36,11 +36,11 @@ class Worked:
 
     Attributes:
         chunks: of each of its chunks, what was decoded and what that comes to.
-        reading: how it was read, where that was left to the thread; without the text.
+        reading: how it was read; without the text.
     """
 
     chunks: list[tuple[Decoded, Partial]]
-    reading: Reading | None = None
+    reading: Reading
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from attribute.logs.cutting import CHUNK_BYTES, Chunk, whole_lines
 from attribute.logs.raw import Fault, Meter, PlainFile, Problem, StandardInput
 from attribute.logs.sources import Source
 from attribute.logs.storage import RemoteFile, is_url, open_remote
-from attribute.logs.unread import Reading, Unread
+from attribute.logs.unread import Reading, Unread, read_part
 
 __all__ = [
     "CHUNK_BYTES",
@@ -25,6 +25,7 @@ __all__ = [
     "first_text",
     "is_plain",
     "plain_blocks",
+    "read_part",
     "read_through",
     "whole_lines",
 ]
@@ -126,7 +127,7 @@ class ChunkReader:
         line, number = self._first_line, 0
         try:
             for part in self.parts():
-                reading = part.read() if isinstance(part, Unread) else Reading(chunks=[part])
+                reading = read_part(part)
                 for chunk in reading.chunks:
                     yield replace(chunk, first_line=line, number=number)
                     line += chunk.lines if line else 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from attribute.logs.cutting import Chunk, whole_lines
 from attribute.logs.raw import Fault, PlainFile, Problem
 
-__all__ = ["Reading", "Unread"]
+__all__ = ["Reading", "Unread", "read_part"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +68,8 @@ class Unread:
             blocks, chunk_bytes=self.chunk_bytes, line_bytes=self.line_bytes, first_line=int(self.counted)
         )
         return Reading(chunks=list(chunks), end=at, text_bytes=self.text_before + at - self.start, fault=fault)
+
+
+def read_part(part: Chunk | Unread) -> Reading:
+    """Return what a part comes to, whether it was read already or not."""
+    return part.read() if isinstance(part, Unread) else Reading(chunks=[part])
