@@ -20,6 +20,7 @@ _PACKED_BELOW: Final = 2**63
 _NARROW_BELOW: Final = 2**32
 _ALWAYS_LISTED: Final = 2**16
 _REQUESTS: Final = "requests"
+_FIRST: Final = pl.Series([0], dtype=pl.UInt32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Coded:
     @classmethod
     def constant(cls, value: object, kind: pl.DataType, height: int) -> Coded:
         """Return *height* rows of one value."""
-        return cls(pl.repeat(0, height, dtype=pl.UInt32, eager=True), pl.Series([value], dtype=kind))
+        return cls(_FIRST.new_from_index(0, height), pl.Series([value], dtype=kind))
 
     @property
     def height(self) -> int:

@@ -60,6 +60,8 @@ _FEW: Final = 2**12
 
 _ADDED_AT_ONCE: Final = 2**16
 """About so many rows are added up at once."""
+_NO_CLASS: Final = pl.Series([NO_CLASS])
+_NO_RULE: Final = pl.Series([None], dtype=pl.String)
 _HEALTHY_REASONS: Final = pl.Series([Reason.OK.value, Reason.UPSTREAM_FAILURE_ABSORBED.value])
 
 
@@ -139,8 +141,14 @@ def counted_healthy(counts: pl.DataFrame, absorbed: pl.Series, latency: pl.DataF
         absorbed: of each row, whether the upstream failed all the same; never null.
         latency: columns of `LATENCY` of the same requests; other columns are ignored.
     """
-    rows = Batch({**Batch.of(counts).columns, **_ruled_healthy(absorbed)})
-    return Rollup(rows.frame(COUNTS), pl.DataFrame([latency[name] for name in LATENCY]))
+    ruled = {
+        "class": _NO_CLASS.new_from_index(0, counts.height),
+        "rule": _NO_RULE.new_from_index(0, counts.height),
+        "reason": _HEALTHY_REASONS[absorbed.cast(pl.UInt32)],
+    }
+    said = {column.name: column for column in counts}
+    columns = [ruled[name].alias(name) if name in ruled else said[name] for name in COUNTS]
+    return Rollup(pl.DataFrame(columns), pl.DataFrame([latency[name] for name in LATENCY]))
 
 
 def count_verdicts(verdicts: pl.DataFrame, *, slot: timedelta = SLOT) -> Rollup:
@@ -383,7 +391,8 @@ def _width_us(slot: timedelta) -> int:
 
 def _added(frames: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
     """Add up frames of counts, one stretch of time after the other where they are long: it takes memory to do so."""
-    frames = [frame.select(schema.names()) for frame in frames if frame.height]
+    names = schema.names()  # thousands of frames may come in, of which few want a query to put them into this order
+    frames = [frame if frame.columns == names else frame.select(names) for frame in frames if frame.height]
     if not frames:
         return schema.to_frame()
     stretches = [_added_at_once(rows, schema) for rows in _stretches(pl.concat(frames), schema.names()[0])]

@@ -24,9 +24,8 @@ from attribute.logs.instants import Resolved, parse_zone, resolve, resolve_windo
 from attribute.logs.sources import near_paths
 from attribute.logs.storage import is_url, local_path
 from attribute.m1.errors import AttributionError
-from attribute.reports.asked import Asked, Goal
+from attribute.reports.asked import Asked, Goal, Rules
 from attribute.reports.escape import terminal
-from attribute.reports.model import Rules
 from attribute.rules.catalogue import Catalogue, builtin, parse
 from attribute.rules.thresholds import Limits, Thresholds
 from attribute.slots import SLOT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -16,10 +16,11 @@ from attribute.cli.delivery import wanted_outputs
 from attribute.cli.job import Job
 from attribute.engines.choose import EngineName
 from attribute.logs.sources import Skipped, Source, discover
-from attribute.reports.asked import Asked
-from attribute.reports.kept_view import UNREADABLE, packed, unpacked
-from attribute.reports.model import Result, Rules, View
+from attribute.reports.asked import Asked, Rules
 from attribute.reports.writers import WRITERS
+
+if TYPE_CHECKING:
+    from attribute.reports.model import Result, View
 
 __all__ = ["ViewShelf", "shelf_of"]
 
@@ -70,6 +71,8 @@ class ViewShelf:
         payload = self._store.get(self.key)
         if payload is None:
             return None
+        from attribute.reports.kept_view import UNREADABLE, unpacked  # not before there is one
+
         head, _, answer = bytes(payload).partition(b"\n")
         try:
             document = orjson.loads(head)
@@ -84,6 +87,8 @@ class ViewShelf:
 
     def keep(self, result: Result) -> None:
         """Keep an answer that will hold until a file changes; others are not kept."""
+        from attribute.reports.kept_view import packed
+
         known = result.analysis.known
         until = result.window.until_at
         lasts = until is None or until < result.generated_at

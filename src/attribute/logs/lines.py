@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -14,10 +14,12 @@ from attribute.coded import Batch
 from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk
 from attribute.logs.exact import ExactDecoder, RejectedLine, cap_names, short_name
-from attribute.logs.fast import Vouched, decode_layout
-from attribute.logs.fast_layout import Layout, learn
 from attribute.logs.scanning import SCAN, CalmRecords, CalmTerms, Scan
 from attribute.m1.decode import RejectReason
+
+if TYPE_CHECKING:
+    from attribute.logs.fast import Vouched
+    from attribute.logs.fast_layout import Layout
 
 __all__ = ["FAST_FROM", "Decoded", "RejectedLine", "decode_chunk"]
 
@@ -173,7 +175,11 @@ class _FastRun:
         known: list[Layout] = []
         while len(known) < MAX_LAYOUTS:
             sample = self._sample(fast_from)
-            layout = learn(sample[:_SAMPLED], known=known) if len(sample) >= fast_from else None
+            if len(sample) < fast_from:
+                return
+            from attribute.logs.fast_layout import learn  # noqa: PLC0415 - seldom wanted where there is a scanner
+
+            layout = learn(sample[:_SAMPLED], known=known)
             if layout is None or (self.exact.strict and layout.unknown_names) or not self._take(layout):
                 return
             known.append(layout)
@@ -188,6 +194,8 @@ class _FastRun:
 
     def _take(self, layout: Layout) -> bool:
         """Take the lines of a layout; tells whether it is worth trying another one on the rest."""
+        from attribute.logs.fast import decode_layout  # noqa: PLC0415 - as above
+
         fitting: list[int] | None = None
         vouched = None if self._lines is not None else decode_layout(self._body, layout)
         if vouched is None:

@@ -1,4 +1,4 @@
-"""What outputs repeat of the question, and of what was configured beside it."""
+"""What outputs repeat of the question, of the rules, and of what was configured beside them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from attribute.engines.analysis import Window
 from attribute.reports.wording import FEW
+from attribute.rules.thresholds import Thresholds
 from attribute.rules.words import CLASSES
 
-__all__ = ["Asked", "Goal"]
+__all__ = ["Asked", "Goal", "Rules"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +67,12 @@ class Asked:
     runbook: Mapping[str, str] = field(default_factory=dict)
     goals: tuple[Goal, ...] = ()
     commands: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Which rules gave the verdicts."""
+
+    version: str
+    sha256: str
+    thresholds: Thresholds

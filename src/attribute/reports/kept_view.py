@@ -18,8 +18,8 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 import orjson
 
 from attribute import __version__
-from attribute.reports.asked import Asked
-from attribute.reports.model import Rules, View
+from attribute.reports.asked import Asked, Rules
+from attribute.reports.model import View
 
 __all__ = ["UNREADABLE", "packed", "unpacked"]
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from attribute.engines.analysis import InputAccount, Window
-from attribute.rules.thresholds import Thresholds
+from attribute.reports.asked import Rules
 
 if TYPE_CHECKING:  # a view that was kept is shown without loading polars
     import polars as pl
@@ -36,7 +36,6 @@ __all__ = [
     "ReasonRow",
     "Requests",
     "Result",
-    "Rules",
     "Series",
     "State",
     "Verdict",
@@ -282,15 +281,6 @@ class IncidentRow:
     def shown(self) -> bool:
         """Whether it is shown by default: most of severity 4 are chance, so those are only counted."""
         return self.severity <= 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """Which rules gave the verdicts."""
-
-    version: str
-    sha256: str
-    thresholds: Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import polars as pl
 from attribute import __version__
 from attribute.engines.analysis import Analysis, Rows
 from attribute.incidents.model import Incident
-from attribute.reports.asked import Asked
+from attribute.reports.asked import Asked, Rules
 from attribute.reports.decide import Facts, decide
 from attribute.reports.escape import visible
 from attribute.reports.evidence import (
@@ -32,7 +32,6 @@ from attribute.reports.model import (
     ReasonRow,
     Requests,
     Result,
-    Rules,
     State,
     Verdict,
     WhyNot,
