@@ -123,7 +123,7 @@ class Batch:
     def look(self, **expressions: pl.Expr) -> pl.DataFrame:
         """Evaluate expressions over the columns that they name; one value per row."""
         names = {name for expression in expressions.values() for name in expression.meta.root_names()}
-        return self.frame(sorted(names) or list(self.columns)[:1]).select(**expressions)
+        return self.frame(sorted(names) or list(self.columns)[:1]).select_seq(**expressions)
 
     def filter(self, keep: pl.Series) -> Batch:
         """Return the rows where *keep* is true."""

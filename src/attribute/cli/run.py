@@ -7,8 +7,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from threading import Thread
-from typing import TYPE_CHECKING
 
 import orjson
 
@@ -18,14 +16,13 @@ from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import replacing
 from attribute.cli.progress import progress_line
 from attribute.engines.analysis import Analysis, RejectedAt
-from attribute.engines.choose import analyse, load
+from attribute.engines.choose import analyse
 from attribute.engines.head_start import HeadStart
+from attribute.incidents import Incident, group
 from attribute.reports.escape import json_bytes
+from attribute.reports.model import Result
+from attribute.reports.result import build_result
 from attribute.slots import SLOT
-
-if TYPE_CHECKING:
-    from attribute.incidents import Incident
-    from attribute.reports.model import Result
 
 __all__ = ["analyse_and_build", "build", "find_incidents", "read_logs"]
 
@@ -59,32 +56,11 @@ def _rejects(path: str | None) -> Iterator[Callable[[RejectedAt], None] | None]:
 
 def analyse_and_build(job: Job, ahead: HeadStart | None = None) -> Result:
     """Do the main job: read the logs, judge them, and build the view model."""
-    load(job.engine)  # before there is a second thread: what two of them load, one may see half loaded
-    with _loading_the_rest():
-        analysis = read_logs(job, latency_slot=latency_slot_of(job.flags), ahead=ahead)
-    return build(job, analysis)
-
-
-@contextlib.contextmanager
-def _loading_the_rest() -> Iterator[None]:
-    """Load what the answer is built with while the logs are read: the interpreter has little else to do meanwhile."""
-    thread = Thread(target=_load_the_rest, name="loading", daemon=True)
-    if not __import__("os").environ.get("NOLOAD"): thread.start()
-    try:
-        yield
-    finally:
-        if thread.ident: thread.join()
-
-
-def _load_the_rest() -> None:
-    import attribute.engines.settle
-    import attribute.reports.result  # noqa: F401 - loads the incidents, too
+    return build(job, read_logs(job, latency_slot=latency_slot_of(job.flags), ahead=ahead))
 
 
 def build(job: Job, analysis: Analysis) -> Result:
     """Build the view model of what was read."""
-    from attribute.reports.result import build_result
-
     return build_result(
         analysis,
         catalogue=job.catalogue,
@@ -96,6 +72,4 @@ def build(job: Job, analysis: Analysis) -> Result:
 
 def find_incidents(job: Job, analysis: Analysis) -> tuple[Incident, ...]:
     """Return the incidents of an analysis."""
-    from attribute.incidents import group
-
     return group(analysis.rollup.counts, now=job.now)

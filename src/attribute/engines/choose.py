@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from attribute.engines.analysis import Analysis, AnalysisOptions
     from attribute.engines.head_start import HeadStart
 
-__all__ = ["Choice", "EngineName", "analyse", "load", "records_of"]
+__all__ = ["Choice", "EngineName", "analyse", "records_of"]
 
 
 class EngineName(StrEnum):
@@ -45,12 +45,6 @@ class Choice:
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     timeout_s: float = 600.0
     parallel: int = 0
-
-
-def load(choice: Choice) -> None:
-    """Load the chosen engine, where it is one of this machine; `analyse` does so itself where it is asked first."""
-    if choice.name is EngineName.LOCAL:
-        from attribute.engines import fingerprinted, local  # noqa: F401, PLC0415 - each engine is loaded where it is used
 
 
 def analyse(options: AnalysisOptions, choice: Choice, ahead: HeadStart | None = None) -> Analysis:

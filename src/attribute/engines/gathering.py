@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -22,15 +21,13 @@ from attribute.engines.analysis import Analysis, AnalysisOptions, FileNote, Inpu
 from attribute.engines.loud import LoudRecords
 from attribute.engines.partial import Tally
 from attribute.engines.quiet import QuietHashes
+from attribute.engines.settle import Gathered, Verdicts, of_matching_functions, settle
 from attribute.engines.settled import Shelf
 from attribute.logs.chunks import SourceOutcome
 from attribute.logs.exact import cap_names
 from attribute.logs.sources import Skipped, Source
 from attribute.rollup import Rollup, merge
 from attribute.rules.compile import CompiledRules
-
-if TYPE_CHECKING:
-    from attribute.engines.settle import Gathered
 
 __all__ = ["Counted", "Gathering", "conclude"]
 
@@ -40,8 +37,6 @@ UNKNOWN_NAMES = 50
 
 def conclude(gathering: Gathering, passed_over: Sequence[Skipped]) -> Analysis:
     """Come from what was gathered to the answer."""
-    from attribute.engines.settle import Verdicts, of_matching_functions, settle  # noqa: PLC0415 - not before it is time
-
     options = gathering.options
     shelf = gathering.shelf()
     settled = None if shelf is None else shelf.get()
@@ -148,8 +143,6 @@ class Gathering(ABC):
 
     def gathered(self) -> Gathered:
         """Return all that decides the answer."""
-        from attribute.engines.settle import Gathered  # noqa: PLC0415 - as above
-
         return Gathered(
             loud=self.loud,
             quiet=self.quiet,

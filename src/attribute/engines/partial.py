@@ -247,7 +247,7 @@ def _digest_calm(calm: CalmRecords, compiled: CompiledRules) -> _Digested:
     # what was absorbed shows in the counted columns alone, for no latency of these is slow
     absorbed = compiled.absorbed.fill_null(value=False)
     latency_ms = pl.Series("latency_ms", [0.0]).new_from_index(0, calm.counts.height)
-    seen = calm.counts.hstack([latency_ms]).select(absorbed.alias("absorbed"), is_ending().alias("ending"))
+    seen = calm.counts.hstack([latency_ms]).select_seq(absorbed.alias("absorbed"), is_ending().alias("ending"))
     counted = partial(_calm_part, calm, seen)
     ends_all = seen["ending"].all()
     return _Digested(

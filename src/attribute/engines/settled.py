@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import polars as pl
 
@@ -14,12 +14,10 @@ from attribute.cache.store import Store
 from attribute.engines.analysis import AnalysisOptions
 from attribute.engines.keeper import context_of
 from attribute.engines.packing import UNREADABLE, head_of, pack, unpack
+from attribute.engines.settle import Settled
 from attribute.engines.spill import Spill
 from attribute.frames import COUNTS, LATENCY, VERDICTS
 from attribute.rollup import Rollup
-
-if TYPE_CHECKING:
-    from attribute.engines.settle import Settled
 
 __all__ = ["Shelf", "rules_of"]
 
@@ -57,8 +55,6 @@ class Shelf:
 
     def get(self) -> Settled | None:
         """Return the answer that was kept, or None."""
-        from attribute.engines.settle import Settled  # noqa: PLC0415 - loaded while the logs are read
-
         start = self._store.peek(self._key, _HEAD_BYTES)
         known = None if start is None else head_of(start)
         if known is not None and known.get("state") != self._state:
