@@ -21,6 +21,8 @@ from tests.cache_mode import VARIABLE, Mode
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 COVERAGE_PERCENT = 90
+WORKERS = "3"
+"""One more than two cores: tests wait for servers, browsers and clusters now and then."""
 
 
 def _run(name: str, *command: str) -> bool:
@@ -40,7 +42,7 @@ def main() -> int:
     said, arguments = parser.parse_known_args()
     if said.cache is not None:
         os.environ[VARIABLE] = said.cache
-        command = [PYTHON, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-m", "not campaign", *arguments]
+        command = [PYTHON, "-m", "pytest", "-n", WORKERS, "--dist", "worksteal", "-m", "not campaign", *arguments]
         return 0 if _run(f"pytest, cache {said.cache}", *command) else 1
     results = [
         _run("ruff check", PYTHON, "-m", "ruff", "check", "--quiet"),
@@ -53,7 +55,7 @@ def main() -> int:
         "-m",
         "pytest",
         "-n",
-        "2",
+        WORKERS,
         "--dist",
         "worksteal",
         "--cov",
