@@ -19,7 +19,6 @@ __all__ = ["Batch", "Coded", "Packing"]
 _PACKED_BELOW: Final = 2**63
 _NARROW_BELOW: Final = 2**32
 _ALWAYS_LISTED: Final = 2**16
-_REQUESTS: Final = "requests"
 _FIRST: Final = pl.Series([0], dtype=pl.UInt32)
 
 
@@ -121,7 +120,11 @@ class Batch:
         return pl.DataFrame([self.plain(name) for name in (self.columns if names is None else names)])
 
     def look(self, **expressions: pl.Expr) -> pl.DataFrame:
-        """Evaluate expressions over the columns that they name; one value per row."""
+        """
+        Evaluate expressions over the columns that they name; one value per row.
+
+        One after the other: to wake polars' threads for a chunk takes longer than the answer.
+        """
         names = {name for expression in expressions.values() for name in expression.meta.root_names()}
         return self.frame(sorted(names) or list(self.columns)[:1]).select_seq(**expressions)
 

@@ -60,8 +60,6 @@ _FEW: Final = 2**12
 
 _ADDED_AT_ONCE: Final = 2**16
 """About so many rows are added up at once."""
-_NO_CLASS: Final = pl.Series([NO_CLASS])
-_NO_RULE: Final = pl.Series([None], dtype=pl.String)
 _HEALTHY_REASONS: Final = pl.Series([Reason.OK.value, Reason.UPSTREAM_FAILURE_ABSORBED.value])
 
 
@@ -141,14 +139,8 @@ def counted_healthy(counts: pl.DataFrame, absorbed: pl.Series, latency: pl.DataF
         absorbed: of each row, whether the upstream failed all the same; never null.
         latency: columns of `LATENCY` of the same requests; other columns are ignored.
     """
-    ruled = {
-        "class": _NO_CLASS.new_from_index(0, counts.height),
-        "rule": _NO_RULE.new_from_index(0, counts.height),
-        "reason": _HEALTHY_REASONS[absorbed.cast(pl.UInt32)],
-    }
-    said = {column.name: column for column in counts}
-    columns = [ruled[name].alias(name) if name in ruled else said[name] for name in COUNTS]
-    return Rollup(pl.DataFrame(columns), pl.DataFrame([latency[name] for name in LATENCY]))
+    rows = Batch({**Batch.of(counts).columns, **_ruled_healthy(absorbed)})
+    return Rollup(rows.frame(COUNTS), pl.DataFrame([latency[name] for name in LATENCY]))
 
 
 def count_verdicts(verdicts: pl.DataFrame, *, slot: timedelta = SLOT) -> Rollup:
@@ -395,7 +387,7 @@ def _added(frames: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
     frames = [frame if frame.columns == names else frame.select(names) for frame in frames if frame.height]
     if not frames:
         return schema.to_frame()
-    stretches = [_added_at_once(rows, schema) for rows in _stretches(pl.concat(frames), schema.names()[0])]
+    stretches = [_added_at_once(rows, schema) for rows in _stretches(pl.concat(frames), names[0])]
     return pl.concat(stretches)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from attribute.cache.code import code_mark
@@ -180,8 +181,6 @@ class Keeper:
 
 def context_of(options: AnalysisOptions) -> str:
     """Say all that what is gathered depends on, but for the file: not the rules, which are asked afterwards."""
-    from importlib.metadata import version  # noqa: PLC0415 - loads much, and is not wanted where nothing is kept
-
     slow = {name: limits.slow_ms for name, limits in sorted(options.thresholds.by_function.items())}
     window = options.window
     return repr((

@@ -246,8 +246,9 @@ def _names_at(column: Coded, rows: pl.Series) -> frozenset[str]:
 def _digest_calm(calm: CalmRecords, compiled: CompiledRules) -> _Digested:
     # what was absorbed shows in the counted columns alone, for no latency of these is slow
     absorbed = compiled.absorbed.fill_null(value=False)
-    latency_ms = pl.Series("latency_ms", [0.0]).new_from_index(0, calm.counts.height)
-    seen = calm.counts.hstack([latency_ms]).select_seq(absorbed.alias("absorbed"), is_ending().alias("ending"))
+    latency_ms = pl.Series([0.0]).new_from_index(0, calm.counts.height)
+    counts = Batch({**Batch.of(calm.counts).columns, "latency_ms": latency_ms})
+    seen = counts.look(absorbed=absorbed, ending=is_ending())
     counted = partial(_calm_part, calm, seen)
     ends_all = seen["ending"].all()
     return _Digested(

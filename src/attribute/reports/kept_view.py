@@ -63,8 +63,8 @@ def _plain(value: object) -> object:
 
 @cache
 def _kinds(owner: type) -> dict[str, object]:
-    # the names that the view model imports for the type checker alone
-    return get_type_hints(owner, localns={"Tally": tuple, "Goal": object})
+    # the name that the view model imports for the type checker alone
+    return get_type_hints(owner, localns={"Tally": tuple})
 
 
 def _read(kind: object, value: object) -> object:

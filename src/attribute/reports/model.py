@@ -15,14 +15,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from attribute.engines.analysis import InputAccount, Window
-from attribute.reports.asked import Rules
+from attribute.reports.asked import Goal, Rules
 
 if TYPE_CHECKING:  # a view that was kept is shown without loading polars
     import polars as pl
 
     from attribute.engines.analysis import Analysis
     from attribute.incidents.model import Incident, Tally
-    from attribute.reports.asked import Goal
 
 __all__ = [
     "ClassRow",
