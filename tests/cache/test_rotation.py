@@ -37,10 +37,10 @@ CHUNK = 20_000
 
 
 def rotated(path: Path, ending: str, text: bytes | None = None) -> Path:
-    """Do what logrotate does: rename, compress into a new file, delete."""
-    old = path.with_name("a-1.jsonl")
+    """Do what logrotate does: rename, compress (or copy) into a new file, delete."""
+    old = path.with_name("a-0.jsonl")
     path.rename(old)
-    packed = old.with_name(old.name + ending)
+    packed = path.with_name(f"a-1.jsonl{ending}")
     packed.write_bytes(COMPRESSIONS[ending](old.read_bytes() if text is None else text))
     old.unlink()
     return packed
@@ -201,6 +201,22 @@ def test_ranges_of_a_large_log_are_recognised_one_by_one(logs: Path, monkeypatch
     rotated(path, ".gz", text.replace(b'"r450"', b'"x450"'))
     decoded = bytes_decoded(logs, cache, monkeypatch, chunk_bytes=CHUNK)
     assert 0 < decoded < len(text) / 2
+    assert_same(logs, cache, chunk_bytes=CHUNK)
+
+
+@pytest.mark.parametrize("ending", ["", *ENDINGS])
+def test_log_is_recognised_as_far_as_it_was_sealed(logs: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is behind the text that is sealed of a log is decoded again in its copy, and was kept of itself."""
+    monkeypatch.setattr(keepers, "SEGMENT_BYTES", 30_000)
+    monkeypatch.setattr(keepers, "SEALED_BYTES", 60_000)
+    monkeypatch.setattr("attribute.engines.kept.GROWS_BELOW", 1)
+    cache, path = cache_in(logs), logs / "logs" / "a.jsonl"
+    text = path.read_bytes()
+    assert bytes_decoded(logs, cache, monkeypatch, chunk_bytes=CHUNK) == len(text) > 90_000
+    assert bytes_decoded(logs, cache, monkeypatch, chunk_bytes=CHUNK) == 0
+    rotated(path, ending)
+    behind = bytes_decoded(logs, cache, monkeypatch, chunk_bytes=CHUNK)
+    assert behind == len(text) - text.index(b"\n", 60_000 - 1) - 1
     assert_same(logs, cache, chunk_bytes=CHUNK)
 
 

@@ -25,6 +25,9 @@ __all__ = ["Keeper", "context_of"]
 SEGMENT_BYTES: Final = 2**28
 """A file is kept in ranges of about so many bytes: no entry grows with the file, or past what memory is reused for."""
 
+SEALED_BYTES: Final = 2**31
+"""So much of a file's text is sealed as is read of a compressed one: hashing takes half the time of scanning."""
+
 _FORMAT: Final = "4"
 
 
@@ -147,6 +150,10 @@ class Keeper:
     def is_plain(self) -> bool:
         """Whether ranges of the file can be read."""
         return self._snapshot.is_plain
+
+    def seals(self, end: int | None) -> bool:
+        """Return whether a copy of the file is to be recognised by its text up to *end*."""
+        return self.is_plain and end is not None and end <= SEALED_BYTES
 
     def ending(self, start: int, end: int) -> str | None:
         """Return the hash that a range is recognised by."""

@@ -88,17 +88,13 @@ class LocalGathering(Gathering):
     ahead: HeadStart | None = None
     calm: CalmTerms = field(init=False)
     rules: str = field(init=False)
-    pieces: Pieces = field(init=False)
+    pieces: Pieces = field(default_factory=Pieces)
     known: list[tuple[str, str] | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         Gathering.__post_init__(self)
         self.calm = self.options.calm_terms()
         self.rules = rules_of(self.options)
-        self.pieces = Pieces(
-            lambda index, start, end: self._reader(self.sources[index], start, end),
-            lambda chunk: decode_chunk(chunk, strict=self.options.strict).records,
-        )
 
     def read(self) -> None:
         """Read all sources once, or take what was kept of them and read the rest."""
@@ -155,7 +151,7 @@ class LocalGathering(Gathering):
         keeping = Keeping(pool, keeper, rules=self.rules, last=last, take=take)
         for begin, end in keeper.ranges(start):
             before = self.tally.lines
-            area = Range(start=begin, end=end, lines_before=lines, parts=[], is_sealed=keeper.is_plain)
+            area = Range(start=begin, end=end, lines_before=lines, parts=[], is_sealed=keeper.seals(end))
             outcomes.append(self._read_range(pool, index, area))
             lines += self.tally.lines - before
             keeping.add(area, outcomes[-1])
@@ -416,7 +412,11 @@ class LocalGathering(Gathering):
 
     def fetch(self, pieces: Sequence[int]) -> Iterator[pl.DataFrame]:
         """Yield the records of *pieces* again."""
-        return self.pieces.records(pieces)
+        return self.pieces.records(
+            pieces,
+            reader=lambda index, start, end: self._reader(self.sources[index], start, end),
+            decode=lambda chunk: decode_chunk(chunk, strict=self.options.strict).records,
+        )
 
 
 def _scanned_ahead(found: Mapping[str, Any], data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned:  # noqa: ARG001 - it was scanned as it would be now

@@ -30,22 +30,14 @@ class Piece(NamedTuple):
     chunk: int
 
 
+Reader = Callable[[int, int, int | None], Iterable[Chunk]]
+"""Given the number of a source, start and end of a range, yields its chunks."""
+
+
 class Pieces:
-    """
-    All pieces, numbered as they are added.
+    """All pieces, numbered as they are added."""
 
-    Args:
-        reader: given the number of a source, start and end of a range, yields its chunks.
-        decode: returns the records of a chunk.
-    """
-
-    def __init__(
-        self,
-        reader: Callable[[int, int, int | None], Iterable[Chunk]],
-        decode: Callable[[Chunk], pl.DataFrame],
-    ) -> None:
-        self._reader = reader
-        self._decode = decode
+    def __init__(self) -> None:
         self._pieces: list[Piece] = []
 
     def __len__(self) -> int:
@@ -56,8 +48,20 @@ class Pieces:
         self._pieces.append(piece)
         return len(self._pieces) - 1
 
-    def records(self, numbers: Sequence[int]) -> Iterator[pl.DataFrame]:
-        """Read the pieces of these *numbers* again, and yield their records."""
+    def records(
+        self, numbers: Sequence[int], *, reader: Reader, decode: Callable[[Chunk], pl.DataFrame]
+    ) -> Iterator[pl.DataFrame]:
+        """
+        Read pieces again.
+
+        Args:
+            numbers: of the pieces.
+            reader: opens them.
+            decode: returns the records of a chunk.
+
+        Yields:
+            Their records.
+        """
         wanted: dict[tuple[int, int, int | None], set[int]] = {}
         stretches: dict[int, tuple[int, int | None]] = {}
         for source, start, end, chunk in map(self._pieces.__getitem__, numbers):
@@ -67,10 +71,10 @@ class Pieces:
             else:
                 wanted.setdefault((source, start, end), set()).add(chunk)
         for source, (first, last) in stretches.items():
-            yield from map(self._decode, self._reader(source, first, last))
+            yield from map(decode, reader(source, first, last))
         for (source, start, end), chunks in sorted(wanted.items(), key=lambda item: item[0][:2]):
-            for found in self._reader(source, start, end):
+            for found in reader(source, start, end):
                 if found.number in chunks:
-                    yield self._decode(found)
+                    yield decode(found)
                 if found.number >= max(chunks):
                     break

@@ -87,13 +87,16 @@ class QuietHashes:
             found = pool.map(lambda block: _met_in(block, wanted), blocks)
             return pl.concat([MET.to_frame(), *found])
 
+    def forget(self) -> None:
+        """Let all rows go: there is nothing left to look for."""
+        self._blocks, self._waiting, self._scratch = [], [], Scratch()
+
     def _in_memory(self) -> _Block:
         frames = list(self._waiting)
         return _Block(places=tuple(self._waiting_places), load=lambda: pl.concat(frames))
 
     def _write(self) -> None:
-        path = self._scratch.next_path()
-        pl.concat(self._waiting).write_ipc(path, compression="uncompressed")  # hashes do not shrink
+        path = self._scratch.write(self._waiting)
         places = tuple(self._waiting_places)
         self._blocks.append(_Block(places=places, load=lambda: pl.read_ipc(path)))
         self._waiting, self._waiting_places, self._waiting_bytes = [], [], 0

@@ -124,6 +124,7 @@ def settle(
         flags.subtract(alone.flags)
         flags.update(count_flags(share.incident.lazy()))
         duplicates += share.duplicates
+    gathered.quiet.forget()
     loose = [_of_functions(rollup, lambda name: name not in ending_functions) for rollup in gathered.unended]
     return Settled(
         rollup=merge([*gathered.ended, *loose, *gathered.alone, *counted], less=taken),
