@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -60,9 +59,7 @@ _FEW: Final = 2**12
 """To tell so many rows apart by numbers first costs more than it saves."""
 
 _ADDED_AT_ONCE: Final = 2**16
-"""About so many rows are added up at once ..."""
-_ADDERS: Final = 2
-"""... by each of so many threads."""
+"""About so many rows are added up at once."""
 _HEALTHY_REASONS: Final = pl.Series([Reason.OK.value, Reason.UPSTREAM_FAILURE_ABSORBED.value])
 
 
@@ -390,22 +387,20 @@ def _added(frames: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
     frames = [frame if frame.columns == names else frame.select(names) for frame in frames if frame.height]
     if not frames:
         return schema.to_frame()
-    rows = pl.concat(frames)
+    stretches = [_added_at_once(rows, schema) for rows in _stretches(pl.concat(frames), names[0])]
+    return pl.concat(stretches)
+
+
+def _stretches(rows: pl.DataFrame, time: str) -> Iterator[pl.DataFrame]:
+    """Cut *rows* into stretches of time that are good to add up, in order; those without a time come first."""
     if rows.height <= _ADDED_AT_ONCE:
-        return _added_at_once(rows, schema)
-    with ThreadPoolExecutor(_ADDERS) as pool:
-        return pl.concat(
-            pool.map(lambda stretch: _added_at_once(rows.filter(stretch), schema), _stretches(rows[names[0]]))
-        )
-
-
-def _stretches(times: pl.Series) -> Iterator[pl.Expr]:
-    """Yield which rows lie in stretches of time that are good to add up, in order; those without a time come first."""
-    at = pl.col(times.name)
-    yield at.is_null()
-    edges = times.drop_nulls().sort().gather_every(_ADDED_AT_ONCE).unique(maintain_order=True).to_list()
+        yield rows
+        return
+    at, times = pl.col(time), rows[time].drop_nulls().sort()
+    yield rows.filter(at.is_null())
+    edges = times.gather_every(_ADDED_AT_ONCE).unique(maintain_order=True).to_list()
     for since, until in itertools.pairwise([*edges, None]):
-        yield at >= since if until is None else (at >= since) & (at < until)
+        yield rows.filter(at >= since if until is None else (at >= since) & (at < until))
 
 
 def _added_at_once(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
