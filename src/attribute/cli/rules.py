@@ -136,7 +136,8 @@ def diff(flags: AnalysisFlags, *, old: str, new: str, examples: int, as_json: bo
     catalogues = [catalogue_of(None if name == "builtin" else name) for name in (old, new)]
     job = prepare(flags)
     # Which requests are incident requests depends on the limits alone, so one reading serves both sides.
-    requests = read_logs(job).verdicts.select(REQUESTS.names())
+    analysis = read_logs(job)  # whose verdicts are valid as long as it lives
+    requests = analysis.verdicts.select(REQUESTS.names())
     said = [
         requests.with_columns(*compile_rules(catalogue, job.thresholds).verdict)
         .select("request_id", "function", "at", "class", "rule", "reason")

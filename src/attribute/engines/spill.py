@@ -39,7 +39,9 @@ class Scratch:
 
 
 def _delete(folder: Path) -> None:
-    deletion = threading.Thread(target=shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True})
+    deletion = threading.Thread(
+        target=shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True}, name=f"delete {folder.name}"
+    )
     if threading.main_thread().is_alive():  # else nobody would wait for it any more
         deletion.start()
     else:
