@@ -32,12 +32,13 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A command ready to run, with what has to happen before every run."""
+    """A command ready to run, with what has to happen before every run, and whether one run must do."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     before: Callable[[], None] | None = None
+    once: bool = False
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
@@ -65,6 +66,8 @@ def side_by_side(contenders: Sequence[Prepared], *, runs: int) -> dict[str, Figu
     kept: dict[str, list[Run]] = {one.name: [] for one in contenders}
     for number in range(runs + 1):
         for one in contenders:
+            if one.once and number != runs:
+                continue
             if one.before is not None:
                 one.before()
             done = run(one.command, one.environment)

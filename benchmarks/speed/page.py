@@ -21,9 +21,9 @@ ClickHouse, plain polars and the Python loop only read the same file and count b
 most of them cannot read a log with broken lines. The floor reads the bytes and counts the newlines. *One thread* is
 `attribute` held to one processor. Ratios are to DuckDB reading the same file: the compressed one, the one with broken
 lines (which it passes over). *Nothing new* and *1 % new* are second runs over what the cache holds, the latter with the
-lines appended that come next; the *first run* fills the cache; all others of `attribute` run with `--no-cache`. What
-takes minutes is left out of the largest log, and so is a third copy of it, for which there is no room in this machine's
-memory beside the two others, and compressed text, of which no more than 2 GiB are read of a file.
+lines appended that come next; the *first run* fills the cache; all others of `attribute` run with `--no-cache`. The log
+with broken lines is read after the others, for which the memory of this machine is just enough. On 10 GB ClickHouse,
+polars, the Python loop and jq are run once, and compressed text is left out: of a file no more than 2 GiB are read.
 """
 
 
