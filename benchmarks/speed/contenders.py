@@ -119,6 +119,7 @@ MOST_TEXT_GB = 1
 """Of a compressed file no more than 2 GiB of text are read."""
 
 SLOW_GB = 10
+"""To count the lines of so many takes some a minute and more."""
 
 KEEPING = (sys.executable, "-m", "attribute", "--isolated", "-o", "json")
 OURS = (*KEEPING, "--no-cache")

@@ -16,7 +16,7 @@ class Scratch:
     """
     A temporary folder that is made when the first file is wanted and lives as long as this object.
 
-    It is deleted beside what goes on then: half a gigabyte takes a third of a second.
+    It is deleted beside what goes on then: to free its pages takes a while.
     """
 
     def __init__(self) -> None:
