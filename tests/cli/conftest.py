@@ -14,6 +14,22 @@ import pytest
 
 from attribute.cli.main import run
 
+OURS = """
+version = "acme/1"
+
+[[rule]]
+id = "ACME-1"
+class = "vendor"
+summary = "The vendor throttled us."
+when = { upstream_status = ["429"], status = ["5xx"] }
+why = "They said so."
+reasons = [{ reason = "user-rule" }]
+
+[[rule.example]]
+expect = "match"
+record = { status = 503, upstream_status = 429 }
+"""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -100,3 +116,11 @@ def logs(home: Path) -> Path:
     folder.mkdir()
     (folder / "app.log").write_text("\n".join([*lines, "not a record", '{"request_id":"x","function":']))
     return folder
+
+
+@pytest.fixture
+def ours(home: Path) -> Path:
+    """A rule file of one rule."""
+    path = home / "ours.toml"
+    path.write_text(OURS)
+    return path

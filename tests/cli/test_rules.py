@@ -4,32 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
-import pytest
-
-from tests.cli.conftest import CommandLine, record
-
-OURS = """
-version = "acme/1"
-
-[[rule]]
-id = "ACME-1"
-class = "vendor"
-summary = "The vendor throttled us."
-when = { upstream_status = ["429"], status = ["5xx"] }
-why = "They said so."
-reasons = [{ reason = "user-rule" }]
-
-[[rule.example]]
-expect = "match"
-record = { status = 503, upstream_status = 429 }
-"""
-
-
-@pytest.fixture
-def ours(home: Path) -> Path:
-    path = home / "ours.toml"
-    path.write_text(OURS)
-    return path
+from tests.cli.conftest import OURS, CommandLine, record
 
 
 def test_rules_list_names_every_rule_in_order_with_version_and_hash(attribute: CommandLine, ours: Path) -> None:

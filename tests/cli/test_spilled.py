@@ -27,21 +27,6 @@ COMMANDS = (
     ("explain", "vendor", "logs"),
     ("explain", "r00210", "logs"),
 )
-OURS = """
-version = "acme/1"
-
-[[rule]]
-id = "ACME-1"
-class = "vendor"
-summary = "The vendor throttled us."
-when = { upstream_status = ["429"], status = ["5xx"] }
-why = "They said so."
-reasons = [{ reason = "user-rule" }]
-
-[[rule.example]]
-expect = "match"
-record = { status = 503, upstream_status = 429 }
-"""
 HELD = """
 import attribute.engines.gathering as gathering
 from attribute.engines.analysis import AnalysisOptions
@@ -94,12 +79,12 @@ def left_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.usefixtures("ours")
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_answer_is_the_same_and_nothing_is_left_behind(
     command: tuple[str, ...], attribute: CommandLine, logs: Path, scratch: Path
 ) -> None:
     """Each command, with all that it holds on disk: what it wrote there is gone once it has answered."""
-    (logs.parent / "ours.toml").write_text(OURS)
     (logs / "more.log").write_text(record(400, request_id="throttled", status=503, upstream_status=429))
     with spilling() as made:
         spilled = attribute(*command, "--no-cache")
