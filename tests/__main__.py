@@ -5,6 +5,7 @@ Lint, types, layers, then the tests with branch coverage. Stops at nothing: ever
 any of them failed. Arguments are handed to pytest; with arguments the coverage bar is not asked.
 
 `--cache on`, `--cache off` and `--cache prefilled` run the tests alone, in that mode of the cache (`tests.caching`).
+`--times N` has the dearest of the tests that draw examples draw so many times as many (`tests.drawn`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 from tests.cache_mode import VARIABLE, Mode
+from tests.drawn import VARIABLE as TIMES
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -39,7 +41,9 @@ def main() -> int:
     """Run every check and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests", allow_abbrev=False)
     parser.add_argument("--cache", choices=list(Mode), help="run the tests alone, in this mode of the cache")
+    parser.add_argument("--times", type=int, default=1, help="draw so many times as many examples")
     said, arguments = parser.parse_known_args()
+    os.environ[TIMES] = str(said.times)
     if said.cache is not None:
         os.environ[VARIABLE] = said.cache
         command = [PYTHON, "-m", "pytest", "-n", WORKERS, "--dist", "worksteal", "-m", "not campaign", *arguments]

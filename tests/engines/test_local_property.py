@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from attribute.engines.analysis import Analysis, AnalysisOptions, Window
@@ -22,6 +22,7 @@ from attribute.engines.local import analyse
 from attribute.frames import VERDICTS
 from attribute.rules.catalogue import builtin
 from attribute.rules.thresholds import Limits, Thresholds
+from tests.drawn import drawn
 from tests.reference import pipeline
 from tests.rules.records import EPOCH, record, rows
 
@@ -64,7 +65,7 @@ def without_negative_zero(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value + 0.0 if isinstance(value, float) else value for key, value in row.items()}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@drawn(30)
 @given(
     records=st.lists(rows(request_ids=IDS), max_size=25),
     junk=st.lists(st.sampled_from(JUNK + BROKEN), max_size=6),

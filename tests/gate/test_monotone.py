@@ -16,6 +16,7 @@ from attribute.gate.baseline import build
 from attribute.gate.cells import capped
 from attribute.gate.spike import _least_mean
 from attribute.rules.words import Class
+from tests.drawn import drawn
 from tests.gate.world import (
     BLIND,
     FUNCTIONS,
@@ -38,6 +39,7 @@ LIMITS = (
     Limit(name="share", class_=Class.UNKNOWN, max_share=0.2, over_hours=24),
     Limit(name="count", class_=Class.UNKNOWN, max_count=40, function="pay", over_hours=24),
 )
+
 RECENT = [one for one in calm_rows() if (NOW - one["minute"]) < timedelta(hours=168)]  # type: ignore[operator]  # the rows of the world have times
 
 names = st.sampled_from((*FUNCTIONS, "new-one", "new-two"))
@@ -73,7 +75,7 @@ others = st.lists(
 STRICT = GateSettings(refused_level=Level.ERROR)
 
 
-@settings(max_examples=20, deadline=None)
+@drawn(12)
 @given(events(4), events(3), others)
 def test_fail_with_more_unknown_requests_stays_a_fail(
     trouble: list[dict[str, object]], more: list[dict[str, object]], around: list[dict[str, object]]
@@ -88,7 +90,7 @@ def test_fail_with_more_unknown_requests_stays_a_fail(
     assert failed <= {one.id for one in after.outcomes if one.state is State.FAIL}
 
 
-@settings(max_examples=15, deadline=None)
+@drawn(8)
 @given(events(4), others, names, st.integers(1, 24), st.integers(1, 3))
 def test_fail_with_known_failures_turned_unknown_stays_a_fail(
     trouble: list[dict[str, object]], around: list[dict[str, object]], name: str, hours: int, every: int
@@ -178,7 +180,7 @@ def failed_of(result: GateResult) -> set[str]:
     return {one.id for one in result.outcomes if one.state is State.FAIL}
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(30)
 @given(
     st.one_of(st.just([]), events(3)), st.lists(losses, max_size=2), others, turns, st.sampled_from([True, True, False])
 )
