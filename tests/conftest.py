@@ -17,12 +17,15 @@ settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[1]
 NOT_TRACED = (
+    "tests/cache/test_parts.py",
     "tests/cache/test_rotation.py",
     "tests/cluster/",
     "tests/engines/test_head_start.py",
     "tests/gate/test_monotone.py",
     "tests/gate/test_spread.py",
     "tests/incidents/test_quality.py",
+    "tests/ingest_http/test_openapi.py",
+    "tests/ingest_store/test_life.py",
     "tests/logs_decode/test_agreement.py",
     "tests/logs_decode/test_many_lines.py",
     "tests/report_pages/test_hostile.py",

@@ -7,12 +7,12 @@ from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-__all__ = ["VARIABLE", "drawn"]
+__all__ = ["TIMES", "VARIABLE", "drawn"]
 
 VARIABLE: Final = "ATTRIBUTE_TESTS_TIMES"
+TIMES: Final = int(os.environ.get(VARIABLE, "1"))
 
 
 def drawn(examples: int) -> settings:
     """Draw so many examples for a commit, however long each takes."""
-    times = int(os.environ.get(VARIABLE, "1"))
-    return settings(max_examples=examples * times, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    return settings(max_examples=examples * TIMES, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -28,7 +28,7 @@ from attribute.logs.scanning import SCAN
 from attribute.logs.sources import discover
 from tests.cluster.logs import EPOCH, lines, write
 from tests.cluster.parity import FIXTURES, assert_parity, assert_same, options
-from tests.drawn import drawn
+from tests.drawn import TIMES, drawn
 from tests.engines.test_local_property import BROKEN, COMPRESSIONS, IDS, JUNK, line
 from tests.rules.records import EPOCH as EPOCH_OF_ROWS
 from tests.rules.records import rows
@@ -115,7 +115,7 @@ def test_splits_between_any_two_bytes_equal_local(tmp_path: Path) -> None:
         assert_parity(Shuffled(), tmp_path, split_bytes=split_bytes, chunk_bytes=1)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2 * TIMES))
 def test_splits_generated_logs_equal_local(tmp_path: Path, seed: int) -> None:
     """Broken lines, half a line, half a file, envelopes of every compression, drift and duplicates: one answer."""
     write(tmp_path, seed, 1500)

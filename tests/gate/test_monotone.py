@@ -180,7 +180,7 @@ def failed_of(result: GateResult) -> set[str]:
     return {one.id for one in result.outcomes if one.state is State.FAIL}
 
 
-@drawn(30)
+@drawn(18)
 @given(
     st.one_of(st.just([]), events(3)), st.lists(losses, max_size=2), others, turns, st.sampled_from([True, True, False])
 )
