@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attribute.cache.identity import Snapshot
@@ -24,7 +24,7 @@ from attribute.engines.local import analyse
 from attribute.logs.lines import decode_chunk
 from attribute.rules.catalogue import builtin, parse
 from attribute.rules.thresholds import Limits, Thresholds
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.engines.test_local_property import BROKEN, JUNK, line
 from tests.rules.records import EPOCH, rows
 
@@ -93,7 +93,7 @@ def logs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@drawn(20)
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     pieces=st.lists(st.lists(rows(request_ids=IDS), max_size=8), min_size=1, max_size=4),
     junk=st.lists(st.sampled_from(JUNK + BROKEN), max_size=6),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attribute.engines import keeper as keepers
@@ -28,7 +28,7 @@ from tests.cache.test_cache import (
     row_line,
     told,
 )
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.engines.test_local_property import line
 from tests.rules.records import rows
 
@@ -157,7 +157,7 @@ def test_other_rules_and_limits_are_asked_of_the_parts(logs: Path, monkeypatch: 
     assert_same(logs, cache, thresholds=Thresholds(default=Limits(upstream_low_share=0.15)))
 
 
-@drawn(8)
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     pieces=st.lists(st.lists(rows(request_ids=IDS), max_size=8), min_size=1, max_size=4),
     spread=st.randoms(use_true_random=False),

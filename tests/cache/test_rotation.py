@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attribute.cache import hashing
@@ -29,7 +29,7 @@ from tests.cache.test_cache import (
     told,
 )
 from tests.cluster.logs import COMPRESSIONS
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.engines.test_local_property import BROKEN, JUNK, line
 from tests.rules.records import rows
 
@@ -247,7 +247,7 @@ def test_rejected_lines_are_named_by_the_present_name(logs: Path) -> None:
         assert [(reject.file, reject.line) for reject in rejects] == [(str(packed), 101), (str(packed), 206)]
 
 
-@drawn(20)
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     pieces=st.lists(st.lists(rows(request_ids=IDS), max_size=8), min_size=1, max_size=3),
     junk=st.lists(st.sampled_from(JUNK + BROKEN), max_size=6),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attribute.engines.analysis import Analysis, AnalysisOptions, Window
@@ -22,7 +22,7 @@ from attribute.engines.local import analyse
 from attribute.frames import VERDICTS
 from attribute.rules.catalogue import builtin
 from attribute.rules.thresholds import Limits, Thresholds
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.reference import pipeline
 from tests.rules.records import EPOCH, record, rows
 
@@ -65,7 +65,7 @@ def without_negative_zero(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value + 0.0 if isinstance(value, float) else value for key, value in row.items()}
 
 
-@drawn(30)
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     records=st.lists(rows(request_ids=IDS), max_size=25),
     junk=st.lists(st.sampled_from(JUNK + BROKEN), max_size=6),

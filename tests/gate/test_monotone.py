@@ -16,7 +16,7 @@ from attribute.gate.baseline import build
 from attribute.gate.cells import capped
 from attribute.gate.spike import _least_mean
 from attribute.rules.words import Class
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.gate.world import (
     BLIND,
     FUNCTIONS,
@@ -39,7 +39,6 @@ LIMITS = (
     Limit(name="share", class_=Class.UNKNOWN, max_share=0.2, over_hours=24),
     Limit(name="count", class_=Class.UNKNOWN, max_count=40, function="pay", over_hours=24),
 )
-
 RECENT = [one for one in calm_rows() if (NOW - one["minute"]) < timedelta(hours=168)]  # type: ignore[operator]  # the rows of the world have times
 
 names = st.sampled_from((*FUNCTIONS, "new-one", "new-two"))
@@ -75,7 +74,7 @@ others = st.lists(
 STRICT = GateSettings(refused_level=Level.ERROR)
 
 
-@drawn(12)
+@settings(max_examples=examples(12), deadline=None)
 @given(events(4), events(3), others)
 def test_fail_with_more_unknown_requests_stays_a_fail(
     trouble: list[dict[str, object]], more: list[dict[str, object]], around: list[dict[str, object]]
@@ -90,7 +89,7 @@ def test_fail_with_more_unknown_requests_stays_a_fail(
     assert failed <= {one.id for one in after.outcomes if one.state is State.FAIL}
 
 
-@drawn(8)
+@settings(max_examples=examples(8), deadline=None)
 @given(events(4), others, names, st.integers(1, 24), st.integers(1, 3))
 def test_fail_with_known_failures_turned_unknown_stays_a_fail(
     trouble: list[dict[str, object]], around: list[dict[str, object]], name: str, hours: int, every: int
@@ -180,7 +179,7 @@ def failed_of(result: GateResult) -> set[str]:
     return {one.id for one in result.outcomes if one.state is State.FAIL}
 
 
-@drawn(18)
+@settings(max_examples=examples(18), deadline=None)
 @given(
     st.one_of(st.just([]), events(3)), st.lists(losses, max_size=2), others, turns, st.sampled_from([True, True, False])
 )

@@ -6,19 +6,20 @@ import bz2
 import gzip
 import lzma
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribute.engines.analysis import AnalysisOptions
 from attribute.engines.local import analyse
 from attribute.gate import GateResult, State, gate
 from attribute.rules.catalogue import builtin
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.gate.test_cli import log
 from tests.gate.world import BLIND, NOW
 
@@ -55,7 +56,7 @@ def test_answer_that_must_not_change_is_a_loud_one() -> None:
     assert expected().numbers.rejected == 1
 
 
-@drawn(5)
+@settings(max_examples=examples(5), deadline=timedelta(seconds=60))
 @given(
     st.integers(0, 2**32), st.lists(st.sampled_from(PACKERS), min_size=1, max_size=5), st.integers(40_000, 400_000),
     st.integers(1, 4),

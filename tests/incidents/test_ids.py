@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribute.incidents import Incident, IncidentSettings, group
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.incidents.build import Log, at, week_log
 
 DAYS = 15
@@ -58,7 +58,7 @@ def troubles(draw: st.DrawFn, share: float, after: int = 400) -> Trouble:
     return Trouble(log.counts, class_, start, end)
 
 
-@drawn(12)
+@settings(max_examples=examples(12), deadline=None)
 @given(troubles(1.0), st.data())
 def test_full_outage_keeps_its_id_from_the_first_sight_on(trouble: Trouble, data: st.DataObject) -> None:
     """A link that was sent while it went on still holds when it is over, and hours later."""
@@ -68,7 +68,7 @@ def test_full_outage_keeps_its_id_from_the_first_sight_on(trouble: Trouble, data
         assert {one.id for one in trouble.seen_at(minute)} <= last
 
 
-@drawn(12)
+@settings(max_examples=examples(12), deadline=None)
 @given(st.sampled_from([0.3, 0.5, 0.8]).flatmap(lambda share: troubles(share, after=WEIGHED_MINUTES + 400)), st.data())
 def test_partial_trouble_keeps_its_id_once_half_a_day_has_passed(trouble: Trouble, data: st.DataObject) -> None:
     """While it is fresh, its start and its weight may change; from then on no later request says anything of it."""
@@ -78,7 +78,7 @@ def test_partial_trouble_keeps_its_id_once_half_a_day_has_passed(trouble: Troubl
     assert [one.id for one in trouble.seen_at(first)] == ids
 
 
-@drawn(12)
+@settings(max_examples=examples(12), deadline=None)
 @given(st.sampled_from([0.3, 0.5, 0.8]).flatmap(troubles), st.data())
 def test_same_class_start_and_first_function_are_the_same_id_at_any_length(
     trouble: Trouble, data: st.DataObject

@@ -12,26 +12,23 @@ from attribute.cli.demo import MAX_UNKNOWN_SHARE, DemoError, demo, scoreboard
 from attribute.demo.play import Sent, play
 from attribute.demo.scenario import ACTS, Act
 from attribute.demo.score import score, undecided, unknown_share, verdicts_of
-from attribute.rules.words import Class, Reason
+from attribute.rules.words import Class
 
 VENDOR = Act(name="vendor", requests=2, expected=Class.VENDOR)
-LATE = f"{Class.UNKNOWN} {Reason.UPSTREAM_SLOW}"
 HEALTHY = Act(name="healthy", requests=1, expected=None)
 
 
 def test_every_injected_fault_gets_the_verdict_that_it_deserves(tmp_path: Path) -> None:
     """Real traffic, real logs, the main job: no wrong blame, and nothing UNKNOWN that left evidence."""
     (tmp_path / "logs").mkdir()
-    acts = tuple(dataclasses.replace(act, requests=8) for act in ACTS)
+    # Stalls are longer than in the demonstration: beside them even a vendor on a busy machine answers soon.
+    acts = tuple(dataclasses.replace(act, requests=8, stall_ms=2 * act.stall_ms) for act in ACTS)
     sent = play(tmp_path / "logs", tmp_path, acts=acts)
     scores = score(sent, *verdicts_of(tmp_path / "logs"))
-    # On a busy machine the vendor's answer may come late while our code stands still: then nobody can tell them apart.
-    late = {one.act.name: one.reasons[LATE] if one.act.stall_ms else 0 for one in scores}
     assert [(one.act.name, one.right, one.unknown, one.wrong, one.missing) for one in scores] == [
-        (act.name, 0 if act.by_design else 8 - late[act.name], 8 if act.by_design else late[act.name], 0, 0)
-        for act in acts
+        (act.name, 0 if act.by_design else 8, 8 if act.by_design else 0, 0, 0) for act in acts
     ]
-    assert undecided(scores) == sum(late.values()) < 8
+    assert undecided(scores) == 0
 
 
 def test_scoreboard_counts_wrong_blame_missing_records_and_unused_evidence() -> None:

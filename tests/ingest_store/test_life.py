@@ -214,7 +214,7 @@ def live(settle: Callable[[ExitStack], Home], *, lives: int, steps: int) -> None
     )
 
 
-@pytest.mark.parametrize(("store", "lives"), [("sqlite", 12), ("postgres", 6), ("vendor", 6)])
+@pytest.mark.parametrize(("store", "lives"), [("sqlite", 20), ("postgres", 8), ("vendor", 8)])
 def test_life_of_a_store_keeps_every_promise_after_every_step(
     request: pytest.FixtureRequest, store: str, lives: int
 ) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.logs_decode.asking import exact, fast
 from tests.logs_decode.making import logs
 from tests.reference.lines import Told, tell
 
-SETTINGS = drawn(70)
+SETTINGS = settings(max_examples=examples(70), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @SETTINGS

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribute.engines.analysis import AnalysisOptions, Window
@@ -22,14 +22,13 @@ from attribute.rollup import Rollup, bucket_of, merge
 from attribute.rules.catalogue import builtin
 from attribute.rules.compile import compile_rules
 from attribute.rules.thresholds import Limits, Thresholds
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.logs_decode.asking import chunk_of
 from tests.logs_decode.making import logs
 
 needs_scanner = pytest.mark.skipif(
     SCAN is None and not os.environ.get("CI"), reason="the scanner was not compiled: no C compiler at installation"
 )
-
 RULES = compile_rules(builtin(), Thresholds(by_function={"fn-1": Limits(slow_ms=300.0)}))
 SOUND: dict[str, object] = {
     "request_id": "r1", "function": "quote", "stage": "response", "status": 200, "latency_ms": 12, "error_code": None,
@@ -98,7 +97,7 @@ def test_scanner_leaves_a_line_without_a_required_field_or_with_one_twice(name: 
 
 
 @needs_scanner
-@drawn(120)
+@settings(max_examples=examples(120), deadline=None)
 @given(latencies=st.lists(st.integers(0, 999_999).map(lambda us: us / 1000), min_size=1, max_size=20))
 def test_calm_latency_counts_in_the_bucket_it_belongs_to(latencies: list[float]) -> None:
     """There is one definition of a bucket, written twice."""
@@ -136,7 +135,7 @@ def same_digest(one: Partial, other: Partial) -> None:
 
 
 @needs_scanner
-@drawn(80)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     data=logs(),
     since=st.none() | st.integers(-90, 90),

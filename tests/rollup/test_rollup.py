@@ -21,7 +21,7 @@ from attribute.rollup import (
     roll_up,
     subtract,
 )
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.reference import rollup as reference
 from tests.rollup.strategies import HEALTHY_ROWS, START, VERDICT_ROWS, frame
 
@@ -45,7 +45,7 @@ def assert_canonical(rollup: Rollup) -> None:
         assert counted.filter(pl.col("requests") < 1).is_empty()
 
 
-@drawn(20)
+@settings(max_examples=examples(20), deadline=None)
 @given(VERDICT_ROWS, HEALTHY_ROWS)
 def test_rollup_of_any_requests_is_what_a_dict_and_a_loop_count(verdicts: Rows, healthy: Rows) -> None:
     """Every request counts once, in its own minute, under its own key; every known latency counts once."""
@@ -55,7 +55,7 @@ def test_rollup_of_any_requests_is_what_a_dict_and_a_loop_count(verdicts: Rows, 
     assert_canonical(got)
 
 
-@drawn(20)
+@settings(max_examples=examples(20), deadline=None)
 @given(HEALTHY_ROWS)
 def test_healthy_records_count_as_absorbed_where_the_expression_says_so(healthy: Rows) -> None:
     """The expression decides the reason, null is no, and class and rule are those of no incident."""
@@ -85,7 +85,7 @@ def test_rollup_of_pieces_is_the_rollup_of_the_whole(verdicts: Rows, healthy: Ro
     assert merge([parts[0], merge([parts[1], merge(parts[2:])])]) == whole
 
 
-@drawn(20)
+@settings(max_examples=examples(20), deadline=None)
 @given(VERDICT_ROWS, HEALTHY_ROWS)
 def test_subtracting_what_was_merged_gives_back_what_was_there(verdicts: Rows, healthy: Rows) -> None:
     """A request taken out again leaves no trace, not even a row of zero."""
@@ -95,7 +95,7 @@ def test_subtracting_what_was_merged_gives_back_what_was_there(verdicts: Rows, h
     assert subtract(first, first) == empty()
 
 
-@drawn(25)
+@settings(max_examples=examples(25), deadline=None)
 @given(VERDICT_ROWS, HEALTHY_ROWS, st.integers(1, 20), st.sampled_from([0, 3, 10**9]))
 def test_many_rows_added_up_in_any_way_are_the_same(verdicts: Rows, healthy: Rows, at_once: int, few: int) -> None:
     """How much is added up at once is a matter of memory, and what is few one of time."""
@@ -126,7 +126,7 @@ def test_merging_nothing_is_the_empty_rollup() -> None:
     assert_canonical(empty())
 
 
-@drawn(12)
+@settings(max_examples=examples(12), deadline=None)
 @given(VERDICT_ROWS, HEALTHY_ROWS, st.sampled_from([10, 20, 60, 1440]))
 def test_coarser_latency_slots_are_the_same_counted_coarse_or_coarsened(
     verdicts: Rows, healthy: Rows, minutes: int

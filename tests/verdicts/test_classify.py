@@ -16,7 +16,7 @@ from attribute.rules.catalogue import builtin, parse
 from attribute.rules.compile import Decider, compile_rules
 from attribute.rules.thresholds import Limits, Thresholds
 from attribute.verdicts import classify
-from tests.drawn import drawn
+from tests.drawn import examples
 from tests.reference.requests import consolidate as consolidate_plainly
 from tests.reference.verdicts import Verdict, split, verdict_of
 from tests.rules.records import many_rows, record, records_frame, requests_frame, rows
@@ -34,7 +34,7 @@ def verdicts_of(frame: pl.DataFrame) -> dict[str, Verdict]:
     }
 
 
-@drawn(50)
+@settings(max_examples=examples(50), deadline=None)
 @given(requests=many_rows(), thresholds=THRESHOLDS, file=rule_files())
 def test_compiled_rules_equal_the_plain_reference(
     requests: list[dict[str, Any]], thresholds: Thresholds, file: RuleFile
@@ -48,7 +48,7 @@ def test_compiled_rules_equal_the_plain_reference(
     assert frame.select(*columns).null_count().sum_horizontal().to_list() == [0]
 
 
-@drawn(45)
+@settings(max_examples=examples(45), deadline=None)
 @given(log=st.lists(rows(request_ids=("a", "b", "c")), max_size=10), thresholds=THRESHOLDS)
 def test_records_to_verdicts_equal_the_plain_references(log: list[dict[str, Any]], thresholds: Thresholds) -> None:
     """Consolidated and classified, every incident request has the verdict of the plain way, in order; others none."""
@@ -69,7 +69,7 @@ def test_records_to_verdicts_equal_the_plain_references(log: list[dict[str, Any]
     assert_frame_equal(got, pl.DataFrame(expected, schema=VERDICTS), check_exact=True)
 
 
-@drawn(40)
+@settings(max_examples=examples(40), deadline=None)
 @given(requests=many_rows(), thresholds=THRESHOLDS, file=rule_files())
 def test_nobody_is_blamed_without_evidence(
     requests: list[dict[str, Any]], thresholds: Thresholds, file: RuleFile

@@ -15,7 +15,7 @@ from attribute.cache.hashing import new_hash
 from attribute.cache.identity import Snapshot
 from attribute.cache.store import Store
 from attribute.engines.analysis import AnalysisOptions
-from attribute.logs.chunks import plain_blocks
+from attribute.logs.chunks import Limits, plain_blocks
 
 if TYPE_CHECKING:
     from attribute.engines.kept import Address, Kept
@@ -25,7 +25,7 @@ __all__ = ["Keeper", "context_of"]
 SEGMENT_BYTES: Final = 2**28
 """A file is kept in ranges of about so many bytes: no entry grows with the file, or past what memory is reused for."""
 
-SEALED_BYTES: Final = 2**31
+SEALED_BYTES: Final = Limits().text_bytes
 """So much of a file's text is sealed as is read of a compressed one: hashing takes half the time of scanning."""
 
 _FORMAT: Final = "4"

@@ -27,7 +27,7 @@ class Scratch:
         """Return where the rows of *frames* lie now."""
         path = self._next_path()
         with path.open("wb") as file:  # given a path, polars fills small pages, which take as long again to be freed
-            pl.concat(frames).write_ipc(file, compression="uncompressed")  # hashes do not shrink
+            pl.concat(frames).write_ipc(file, compression="uncompressed")
         return path
 
     def _next_path(self) -> Path:
