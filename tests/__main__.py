@@ -44,6 +44,8 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=1, help="draw so many times as many examples")
     said, arguments = parser.parse_known_args()
     os.environ[TIMES] = str(said.times)
+    if said.times > 1:
+        arguments += ["-o", "faulthandler_timeout=0"]  # a long form has all the time that it wants
     if said.cache is not None:
         os.environ[VARIABLE] = said.cache
         command = [PYTHON, "-m", "pytest", "-n", WORKERS, "--dist", "worksteal", "-m", "not campaign", *arguments]

@@ -9,10 +9,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from attribute.engines.loud import LoudRecords
 from attribute.engines.quiet import QuietHashes
+from attribute.engines.spill import Scratch
 from tests.cli.conftest import CommandLine, record
 
 NOW = ("--now", "2026-11-16T03:00:00Z")
@@ -74,7 +76,7 @@ def spilling() -> Iterator[list[LoudRecords]]:
 def left_in(folder: Path) -> list[str]:
     """Return what lies in a folder once nothing is being deleted any more."""
     for thread in threading.enumerate():
-        if thread.name.startswith("delete "):
+        if thread.name == "delete what was spilled":
             thread.join()
     return sorted(path.name for path in folder.iterdir())
 
@@ -93,6 +95,16 @@ def test_answer_is_the_same_and_nothing_is_left_behind(
         assert left_in(scratch) == []
     assert spilled.code == (4 if command[0] == "gate" else 0), spilled.err
     assert attribute(*command, "--no-cache") == spilled
+
+
+def test_what_is_let_go_is_deleted_without_a_thread(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is tidied up anywhere, also while `threading` holds the lock that it takes to start one."""
+    spilled = Scratch()
+    spilled.write([pl.DataFrame({"hash": [1]})])
+    assert len(left_in(scratch)) == 1
+    monkeypatch.delattr("threading.Thread.start")
+    del spilled
+    assert left_in(scratch) == []
 
 
 def test_what_is_held_to_the_end_of_the_process_is_deleted_then(logs: Path, scratch: Path) -> None:

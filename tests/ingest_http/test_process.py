@@ -24,7 +24,8 @@ from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.verify import verify
 from attribute.ingest.wire import hour_start_of, window_at
 from tests.ingest_http.dying import POINTS
-from tests.ingest_http.test_transport import ATTRIBUTE, LENGTH, url_of
+from tests.ingest_http.processes import running, url_of
+from tests.ingest_http.test_transport import ATTRIBUTE, LENGTH
 from tests.ingest_http.world import INGEST, bucket
 
 
@@ -32,7 +33,7 @@ from tests.ingest_http.world import INGEST, bucket
 def process_of(*command: str | Path, end: int = 143) -> Iterator[tuple[str, list[bytes]]]:
     """A service in a process of its own: its URL, and what it said on stdout and stderr once it has ended."""
     words: list[bytes] = []
-    with subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with running([str(part) for part in command], stdout=subprocess.PIPE) as process:
         yield url_of(process), words
         process.send_signal(signal.SIGTERM)
         words += process.communicate(timeout=30)
@@ -119,7 +120,7 @@ def served_on(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Cli
     store = folder / "ingest.db"
     headers = {"Authorization": f"Bearer {token_for(store)}", "Content-Type": "application/json"}
     command = [*ATTRIBUTE, "serve", "--store", str(store), "--port", "0", "--log", str(folder / "m1.jsonl")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+    with running(command) as process:
         with httpx.Client(base_url=url_of(process), headers=headers, timeout=60) as client:
             yield process, client
         process.send_signal(signal.SIGTERM)

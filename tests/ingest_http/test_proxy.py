@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ingest_http.processes import running
 from tests.ingest_http.test_process import delivery, process_of, token_for
 from tests.ingest_http.test_transport import AMBIGUOUS, ATTRIBUTE, NO_HTTP, until
 from tests.ingest_http.world import INGEST
@@ -131,7 +132,7 @@ def _nginx(behind: Behind) -> Iterator[None]:
         (folder / "nginx.conf").write_text(f"user root;\n{(folder / 'nginx.conf').read_text()}")
     command = [str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf")]
     subprocess.run([*command, "-t", "-e", str(folder / "error.log")], check=True, capture_output=True)
-    with subprocess.Popen([*command, "-e", str(folder / "error.log")], stderr=subprocess.DEVNULL) as process:
+    with running([*command, "-e", str(folder / "error.log")], stderr=subprocess.DEVNULL) as process:
         behind.nginx_pid = process.pid
         _wait_for(behind.port)
         yield

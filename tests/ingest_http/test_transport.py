@@ -24,6 +24,7 @@ from attribute.ingest import server
 from attribute.ingest.metrics import Gauges
 from attribute.ingest.protocol import Limits
 from attribute.ingest.server import Listener, ServerError
+from tests.ingest_http.processes import running, url_of
 from tests.ingest_http.test_service import Failing
 from tests.ingest_http.world import INGEST, World, bucket, make_world
 
@@ -368,7 +369,7 @@ def test_process_starts_answers_reopens_its_log_and_ends_in_order(tmp_path: Path
         [*ATTRIBUTE, "token", "issue", "--store", store, "--user", "u"], capture_output=True, text=True, check=True
     )
     command = [*ATTRIBUTE, "serve", "--store", str(store), "--port", "0", "--log", str(log)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+    with running(command) as process:
         url = url_of(process)
         headers = {"Authorization": f"Bearer {issued.stdout.strip()}", "Content-Type": "application/json"}
         assert httpx.post(f"{url}{INGEST}", headers=headers, content=b"[]").json()["success"] is True
@@ -388,7 +389,7 @@ def test_process_starts_answers_reopens_its_log_and_ends_in_order(tmp_path: Path
 def test_log_that_nobody_reads_costs_records_and_no_answer(tmp_path: Path) -> None:
     """A log driver that hangs fills the pipe; requests go on, and the records that found no room are counted."""
     command = [*ATTRIBUTE, "serve", "--store", str(tmp_path / "ingest.db"), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
         with httpx.Client(base_url=url_of(process), timeout=60) as client:
@@ -406,7 +407,7 @@ def test_log_that_nobody_reads_costs_records_and_no_answer(tmp_path: Path) -> No
 def test_log_whose_reader_went_away_costs_records_and_no_answer(tmp_path: Path) -> None:
     """A closed pipe ends neither a request nor the process."""
     command = [*ATTRIBUTE, "serve", "--store", str(tmp_path / "ingest.db"), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.close()
         with httpx.Client(base_url=url_of(process), timeout=60) as client:
@@ -446,7 +447,7 @@ def test_process_may_open_a_file_for_every_connection_or_does_not_start(tmp_path
     done = subprocess.run([*limited, "400", *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "may have 400 files open, expected at least 192 and one for each of 300 connections" in done.stderr
-    with subprocess.Popen([*limited, "500", *arguments], stderr=subprocess.PIPE) as process:
+    with running([*limited, "500", *arguments]) as process:
         url_of(process)
         assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (492, 500)
         process.send_signal(signal.SIGTERM)
@@ -460,11 +461,6 @@ def test_address_that_is_taken_is_an_error_that_names_it() -> None:
         port = bound.getsockname()[1]
         with pytest.raises(ServerError, match=f"127.0.0.1:{port} cannot be listened on"):
             server.listen(Listener(port=port))
-
-
-def url_of(process: subprocess.Popen[bytes]) -> str:
-    assert process.stderr is not None
-    return next(line.split()[-1] for line in iter(process.stderr.readline, b"") if b"listening on" in line).decode()
 
 
 def _metrics(live: Live) -> str:

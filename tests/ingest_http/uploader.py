@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from attribute.ingest.wire import COUNT_NAMES, hour_start_of, slot_of
+from tests.ingest_http.processes import running, url_of
 
 ATTRIBUTE = [sys.executable, "-m", "attribute", "ingest"]
 MOST_RUNS = 2000
@@ -133,13 +134,10 @@ def main() -> int:
 @contextmanager
 def _service(folder: Path) -> Iterator[str]:
     command = [*ATTRIBUTE, "serve", "--store", str(folder / "ingest.db"), "--port", "0"]
-    with subprocess.Popen([*command, "--log", str(folder / "m1.jsonl")], stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            yield next(line.split()[-1] for line in iter(process.stderr.readline, "") if "listening on" in line)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    with running([*command, "--log", str(folder / "m1.jsonl")]) as process:
+        yield url_of(process)
+        process.terminate()
+        process.wait(timeout=30)
 
 
 def _enrol(program: Path, folder: Path, environment: dict[str, str], tracker: Path) -> str:

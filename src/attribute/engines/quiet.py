@@ -89,7 +89,8 @@ class QuietHashes:
 
     def forget(self) -> None:
         """Let all rows go: there is nothing left to look for."""
-        self._blocks, self._waiting, self._scratch = [], [], Scratch()
+        self._blocks, self._waiting = [], []
+        self._scratch.discard()
 
     def _in_memory(self) -> _Block:
         frames = list(self._waiting)

@@ -6,21 +6,18 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 
 class Scratch:
-    """
-    A temporary folder that is made when the first file is wanted and lives as long as this object.
-
-    It is deleted beside what goes on then: to free its pages takes a while.
-    """
+    """A temporary folder that is made when the first file is wanted and lives as long as this object."""
 
     def __init__(self) -> None:
         self._folder: Path | None = None
+        self._deletion: Callable[[], object] | None = None
         self._count = 0
 
     def write(self, frames: Sequence[pl.DataFrame]) -> Path:
@@ -30,22 +27,19 @@ class Scratch:
             pl.concat(frames).write_ipc(file, compression="uncompressed")
         return path
 
+    def discard(self) -> None:
+        """Delete all files, beside what goes on: to free their pages takes a while."""
+        if self._deletion is not None:
+            threading.Thread(target=self._deletion, name="delete what was spilled").start()
+        self._folder = self._deletion = None
+
     def _next_path(self) -> Path:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="attribute-"))
-            weakref.finalize(self, _delete, self._folder)
+            # Starts no thread: it may run wherever memory is tidied up, also while `threading` holds a lock of its own.
+            self._deletion = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._count += 1
         return self._folder / f"{self._count:06d}.arrow"
-
-
-def _delete(folder: Path) -> None:
-    deletion = threading.Thread(
-        target=shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True}, name=f"delete {folder.name}"
-    )
-    if threading.main_thread().is_alive():  # else nobody would wait for it any more
-        deletion.start()
-    else:
-        deletion.run()
 
 
 class Spill:
