@@ -62,15 +62,21 @@ def test_process_killed_around_its_log_and_its_reply_loses_nothing_and_its_clien
     headers = {"Authorization": f"Bearer {token_for(store)}", "Content-Type": "application/json"}
     dying = [sys.executable, "-m", "tests.ingest_http.dying", str(store), str(log), point, "3"]
     confirmed = []
-    with process_of(*dying, end=-signal.SIGKILL) as (url, _), httpx.Client(base_url=url, headers=headers) as client:
+    with (
+        process_of(*dying, end=-signal.SIGKILL) as (url, _),
+        httpx.Client(base_url=url, headers=headers, timeout=60) as client,
+    ):
         for number in range(1, 4):
             with suppress(httpx.HTTPError):
                 confirmed.append(client.post(INGEST, content=delivery(number)).json()["success"])
     assert confirmed == [True, True]
     with process_of(*ATTRIBUTE, "serve", "--store", store, "--port", "0", "--log", log) as (url, _):
         for number in (3, 4):
-            assert httpx.post(f"{url}{INGEST}", headers=headers, content=delivery(number)).json()["success"] is True
-        rows = httpx.get(f"{url}/functions/vibeusage-usage-buckets", headers=headers).json()["data"]
+            assert (
+                httpx.post(f"{url}{INGEST}", headers=headers, content=delivery(number), timeout=60).json()["success"]
+                is True
+            )
+        rows = httpx.get(f"{url}/functions/vibeusage-usage-buckets", headers=headers, timeout=60).json()["data"]
     assert {row["model"]: row["total_tokens"] for row in rows} == {
         "gpt-5": "4",
         **{f"m{n}": str(n) for n in range(1, 5)},
@@ -88,7 +94,7 @@ def test_nothing_that_a_process_was_sent_is_in_anything_that_it_says(tmp_path: P
     token = token_for(store)
     with process_of(*ATTRIBUTE, "serve", "--store", store, "--port", "0", "--log", log) as (url, words):
         answers = [*_marked_requests(url, token, mark), *_marked_bytes(url, token, mark)]
-        said = [httpx.get(f"{url}/metrics").content, *answers]
+        said = [httpx.get(f"{url}/metrics", timeout=60).content, *answers]
     said += [*words, log.read_bytes()]
     listed = subprocess.run([*ATTRIBUTE, "token", "list", "--store", str(store)], capture_output=True, check=True)
     said.append(listed.stdout)
@@ -176,7 +182,7 @@ def _marked_requests(url: str, token: str, mark: str) -> Iterator[bytes]:
         "X-Forwarded-For": mark,
         f"X-{mark}": mark,
     }
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         for path, route in ROUTES.items():
             for shown in (token, mark, mark.encode().hex()[:64].ljust(64, "0")):
                 for method in (route.method, "DELETE"):

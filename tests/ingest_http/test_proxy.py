@@ -215,7 +215,7 @@ def test_slow_clients_of_a_proxy_never_reach_the_service(behind: Behind) -> None
             peer = stack.enter_context(closing(behind.connect()))
             peer.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 50\r\n\r\n[".encode())
         assert [client.post(INGEST, content=delivery(number)).status_code for number in range(20)] == [200] * 20
-        gauges = httpx.get(f"http://127.0.0.1:{behind.service_port}/metrics").text
+        gauges = httpx.get(f"http://127.0.0.1:{behind.service_port}/metrics", timeout=60).text
     assert "attribute_ingest_in_flight 0\n" in gauges
     assert [record["function"] for record in behind.records()] == ["ingest"] * 20 + ["metrics"]
 

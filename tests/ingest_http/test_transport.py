@@ -223,7 +223,7 @@ def test_pipelined_messages_are_answered_in_order_up_to_a_cap(live: Live) -> Non
     received = live.raw((GET + b"\r\n") * 4 + GET + b"Connection: close\r\n\r\n")
     assert received.count(b"HTTP/1.1 200 OK") == 5
     assert live.raw((GET + b"\r\n") * 1000).count(b"HTTP/1.1 200 OK") <= 1000
-    assert httpx.get(f"{live.url}/healthz").status_code == 200
+    assert httpx.get(f"{live.url}/healthz", timeout=60).status_code == 200
 
 
 def test_absolute_form_and_http_1_0_are_answered(live: Live) -> None:
@@ -295,7 +295,7 @@ def test_giant_is_refused_before_its_body_and_cut_off(live: Live) -> None:
 
 def test_body_one_byte_too_large_is_refused_and_the_connection_lives_on(live: Live) -> None:
     """A well-meaning client gets to read its 413."""
-    with httpx.Client(base_url=live.url) as client:
+    with httpx.Client(base_url=live.url, timeout=60) as client:
         headers = {"Authorization": f"Bearer {live.token}", "Content-Type": "application/json"}
         assert client.post(INGEST, headers=headers, content=b" " * ((1 << 20) + 1)).status_code == 413
         assert client.post(INGEST, headers=headers, content=b"[" + b" " * ((1 << 20) - 2) + b"]").status_code == 200
@@ -344,7 +344,7 @@ def test_reader_that_does_not_read_is_cut_off(live: Live) -> None:
 
 def test_answers_carry_a_fixed_server_header_and_no_version(live: Live) -> None:
     """Who answers is no secret, which release is nobody's business."""
-    answer = httpx.get(f"{live.url}/healthz")
+    answer = httpx.get(f"{live.url}/healthz", timeout=60)
     assert answer.headers["server"] == "attribute"
     assert "uvicorn" not in str(answer.headers).lower()
 
@@ -353,7 +353,7 @@ def test_bug_of_ours_reaches_a_socket_as_a_fixed_500(tmp_path: Path) -> None:
     """No traceback in the answer, and the connection is still good."""
     world = make_world(tmp_path, wrapped=lambda store: Failing(store, write=ZeroDivisionError("secret")))
     headers = {"Authorization": f"Bearer {world.token()}", "Content-Type": "application/json"}
-    with server.running(world.service) as url, httpx.Client(base_url=url) as client:
+    with server.running(world.service) as url, httpx.Client(base_url=url, timeout=60) as client:
         answers = [client.post(INGEST, headers=headers, content=BODY) for _ in range(2)]
     world.store.close()
     assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [(500, "Internal error")] * 2
@@ -372,11 +372,11 @@ def test_process_starts_answers_reopens_its_log_and_ends_in_order(tmp_path: Path
     with running(command) as process:
         url = url_of(process)
         headers = {"Authorization": f"Bearer {issued.stdout.strip()}", "Content-Type": "application/json"}
-        assert httpx.post(f"{url}{INGEST}", headers=headers, content=b"[]").json()["success"] is True
+        assert httpx.post(f"{url}{INGEST}", headers=headers, content=b"[]", timeout=60).json()["success"] is True
         log.rename(tmp_path / "m1.jsonl.1")
         process.send_signal(signal.SIGHUP)
         assert until(log.exists)
-        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 143
     assert [json.loads((tmp_path / name).read_text())["function"] for name in ("m1.jsonl.1", "m1.jsonl")] == [
