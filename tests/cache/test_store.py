@@ -218,8 +218,10 @@ def test_two_runs_at_once_have_the_same_answer(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         clearing = pool.submit(clear)
-        answers = list(pool.map(lambda _: told(analyse(options_for(tmp_path, cache))), range(9)))
-        ended.set()
+        try:
+            answers = list(pool.map(lambda _: told(analyse(options_for(tmp_path, cache))), range(9)))
+        finally:
+            ended.set()
         clearing.result()
     assert answers == [without] * 9
     assert_same(tmp_path, cache)

@@ -112,11 +112,13 @@ def test_readers_see_rollups_that_fit_their_facts_while_others_write(tmp_path: P
 
         with ThreadPoolExecutor(1) as pool:
             writing = pool.submit(write)
-            for _ in range(200):
-                with store.snapshot() as reads:
-                    slots = [row.counts.total for row in reads.slots("user-1", 0, 2**22)]
-                    days = [row.counts.total for row in reads.daily("user-1", 0, 2**20)]
-                assert slots[0] == slots[1]
-                assert days == [sum(slots)]
-            stop.set()
+            try:
+                for _ in range(200):
+                    with store.snapshot() as reads:
+                        slots = [row.counts.total for row in reads.slots("user-1", 0, 2**22)]
+                        days = [row.counts.total for row in reads.daily("user-1", 0, 2**20)]
+                    assert slots[0] == slots[1]
+                    assert days == [sum(slots)]
+            finally:
+                stop.set()
             writing.result()

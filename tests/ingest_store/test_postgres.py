@@ -388,11 +388,13 @@ def kill_the_server(rounds: int) -> int:
 
             with ThreadPoolExecutor(4) as pool:
                 done = [pool.submit(send_until_killed, sender, confirmed, killed) for sender in senders]
-                while len(confirmed) < enough:
-                    assert not any(each.done() for each in done)
-                    time.sleep(0.01)
-                killed.set()
-                running.kill()
+                try:
+                    while len(confirmed) < enough:
+                        assert not any(each.done() for each in done)
+                        time.sleep(0.01)
+                finally:
+                    killed.set()
+                    running.kill()
                 for each in done:
                     each.result()
             store.close()

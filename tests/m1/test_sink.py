@@ -109,9 +109,11 @@ def test_reopening_under_fire_keeps_every_line_whole(tmp_path: Path) -> None:
 
         def work() -> None:
             started.set()
-            for _ in range(1000):
-                log_status(logger, 200)
-            done.set()
+            try:
+                for _ in range(1000):
+                    log_status(logger, 200)
+            finally:
+                done.set()
 
         thread = threading.Thread(target=work)
         thread.start()
