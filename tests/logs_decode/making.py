@@ -276,6 +276,38 @@ JUNK = [
 ]
 
 
+OTHER_TEXTS = [
+    "hello", "GET / 200", "caf\u00e9 \u20ac \U0001f600", "{name}", "{", "}", "a\\nb", 'a\\"b', "\\/\\b\\f\\r\\t\\\\",
+    "\\x", "\\u00e9", "\\", "\x7f", "\x1f", '{\\"request_id\\":1}', "[" * 20, "x" * 40, "\ufeff", "\u2028",
+]  # fmt: skip
+OTHER_VALUES = [
+    *["1", "-1", "-0", "0.5", "-0.0", "1e3", "01", "-", "12345678901234567890", "true", "null", "nul", "Infinity", ""],
+    *["{}", "[]", "[1, 2]", '{"a":[{"b":null}]}', '{"a":1,"a":2}', "[1,]", '{"a"}', "[}", "[" * 15 + "]" * 15],
+    *[
+        "[" * 16 + "]" * 16,
+        "[" * 31 + "]" * 31,
+        "[" * 32 + "]" * 32,
+        "[[],[]]" * 2,
+        '{"request_id":"a"}',
+        "{ } ",
+        "[ ]",
+    ],
+]
+OTHER_KEYS = ["level", "time", "msg", "log", "request_id", "function", "status", "caf\u00e9", "a\\tb", "", "message"]
+
+
+@st.composite
+def other(draw: st.DrawFn) -> bytes:
+    """Lines of other programs: text, objects of any shape, and pieces of both."""
+    texts = st.sampled_from(OTHER_TEXTS) | st.lists(st.sampled_from(OTHER_TEXTS), min_size=2, max_size=3).map(" ".join)
+    values = texts.map(lambda text: f'"{text}"') | st.sampled_from(OTHER_VALUES)
+    pairs = draw(st.lists(st.tuples(st.sampled_from(OTHER_KEYS), values), max_size=5))
+    comma, colon, start, end = draw(st.sampled_from([*STYLES[:4], (",", ":", "INFO {", "}"), (",", ":", "", "} ok")]))
+    line = (start + comma.join(f'"{key}"{colon}{value}' for key, value in pairs) + end).encode()
+    whole = draw(st.sampled_from([line] * 4 + [draw(texts).encode()]))
+    return draw(st.sampled_from([whole] * 3 + [whole[: draw(st.integers(0, len(whole)))]])).replace(b"\n", b"")
+
+
 @st.composite
 def lines(draw: st.DrawFn) -> list[bytes]:
     """Mostly sound lines of one or two layouts, with anything in between."""
@@ -283,7 +315,9 @@ def lines(draw: st.DrawFn) -> list[bytes]:
     made: list[bytes] = []
     for _ in range(draw(st.integers(0, 12))):
         shape = draw(st.sampled_from(shapes))
-        kind = draw(st.sampled_from(["sound"] * 6 + ["odd", "odd", "mutated", "mutated", "wrapped", "junk"]))
+        kind = draw(
+            st.sampled_from(["sound"] * 6 + ["odd", "odd", "mutated", "mutated", "wrapped", "junk", "other", "other"])
+        )
         match kind:
             case "sound":
                 made.append(draw(sound(shape)))
@@ -293,6 +327,8 @@ def lines(draw: st.DrawFn) -> list[bytes]:
                 made.append(draw(mutated(shape)))
             case "wrapped":
                 made.append(draw(wrapped(shape)))
+            case "other":
+                made.append(draw(other()))
             case _:
                 made.append(draw(st.sampled_from(JUNK) | st.binary(max_size=12)).replace(b"\n", b""))
     return made

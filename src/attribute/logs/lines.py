@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ class _FastRun:
     Attributes:
         parts: records with the numbers of their lines.
         calm: records that were counted on the spot.
-        exact: where unknown keys and newer versions are counted.
+        exact: where all that is no record is counted, with unknown keys and newer versions.
     """
 
     def __init__(self, body: bytes, *, first: int, line_count: int, exact: ExactDecoder) -> None:
@@ -167,6 +168,9 @@ class _FastRun:
         self.exact.newer_versions += scanned.newer_versions
         for name, count in scanned.unknown_fields.items():
             self.exact.unknown_fields[short_name(name)] += count
+        self.exact.blank += scanned.blank
+        self.exact.not_m1 += scanned.not_m1
+        self.exact.rejects += [RejectedLine(self._first + place, RejectReason.JSON, "") for place in scanned.no_json]
         self._lines = [self._body[start:end] for _, start, end in scanned.left]
         self._numbers = pl.Series([self._first + place for place, _, _ in scanned.left], dtype=pl.Int64)
 
@@ -241,6 +245,9 @@ class _FastRun:
         self.exact.newer_versions += 0 if newer is None else int(newer.sum())
 
 
+_line_of: Final = operator.attrgetter("line")
+
+
 def _joined(fast: list[_Part], exact: ExactDecoder, calm: CalmRecords | None = None) -> Decoded:
     parts = fast
     calm_count = 0 if calm is None else calm.records.height
@@ -254,7 +261,7 @@ def _joined(fast: list[_Part], exact: ExactDecoder, calm: CalmRecords | None = N
         lines=sum(batch.height for batch in batches) + calm_count + len(exact.rejects) + exact.not_m1 + exact.blank,
         blank=exact.blank,
         not_m1=exact.not_m1,
-        rejects=tuple(exact.rejects),
+        rejects=tuple(sorted(exact.rejects, key=_line_of)),
         unknown_fields=cap_names(exact.unknown_fields),
         newer_versions=exact.newer_versions,
         fast_records=sum(part[0].height for part in fast) + calm_count,

@@ -197,16 +197,4 @@ static bool take(Scan *scan, const Row *row)
     return keep_record(scan, row);
 }
 
-static bool leave(Scan *scan, int64_t start, int64_t end)
-{
-    if (scan->left_size == scan->left_room) {
-        int64_t room = scan->left_room == 0 ? 64 : 2 * scan->left_room;
-        if (!more_room((void **)&scan->left, room, sizeof(Left)))
-            return false;
-        scan->left_room = room;
-    }
-    scan->left[scan->left_size++] = (Left){scan->lines, start, end};
-    return true;
-}
-
 #endif

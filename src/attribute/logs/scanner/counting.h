@@ -125,7 +125,24 @@ static bool number_of_key(Numbering *numbering, uint64_t key, uint64_t *number)
 
 typedef struct {
     int64_t line, start, end;
-} Left;
+} Place;
+
+typedef struct {
+    Place *items;
+    int64_t size, room;
+} Places;
+
+static bool note(Places *places, Place place)
+{
+    if (places->size == places->room) {
+        int64_t room = places->room == 0 ? 64 : 2 * places->room;
+        if (!more_room((void **)&places->items, room, sizeof(Place)))
+            return false;
+        places->room = room;
+    }
+    places->items[places->size++] = place;
+    return true;
+}
 
 /* Statuses (or NO_STATUS) to small numbers, in the order in which they come. */
 typedef struct {
@@ -173,9 +190,9 @@ typedef struct {
     Page *pages;      /* ... and the counts of the first of them; those of the others are in `by_bucket` */
     Counter by_bucket;
     int64_t slot, slot_from_us; /* of the time that was asked for last */
-    Left *left;
-    int64_t left_size, left_room;
-    int64_t lines, newer;
+    Places left;    /* lines that are not vouched for */
+    Places no_json; /* lines with an object that is no JSON */
+    int64_t lines, newer, blank, not_m1;
     int64_t untimed, outside, first_us, last_us; /* of calm records */
     uint64_t seed;
     bool strict, short_of_memory;
@@ -217,7 +234,8 @@ static void scan_free(Scan *scan)
     table_free(&scan->calm_records);
     table_free(&scan->counts);
     table_free(&scan->latencies);
-    free(scan->left);
+    free(scan->left.items);
+    free(scan->no_json.items);
     names_free(&scan->function);
     names_free(&scan->stage);
     names_free(&scan->error_code);

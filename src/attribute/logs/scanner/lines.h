@@ -2,7 +2,7 @@
 #ifndef ATTRIBUTE_SCANNER_LINES_H
 #define ATTRIBUTE_SCANNER_LINES_H
 
-#include "calm.h"
+#include "others.h"
 
 static const uint8_t *skip(const uint8_t *at, const uint8_t *end)
 {
@@ -292,6 +292,23 @@ static const uint8_t *line(Scan *scan, const uint8_t *at, const uint8_t *end)
     return newline;
 }
 
+/* Put a line that holds no record that is vouched for where it belongs; false where memory is short. */
+static bool sort(Scan *scan, const uint8_t *data, const uint8_t *at, const uint8_t *newline)
+{
+    switch (other(at, newline)) {
+    case BLANK:
+        scan->blank++;
+        return true;
+    case NOT_M1:
+        scan->not_m1++;
+        return true;
+    case NO_JSON:
+        return note(&scan->no_json, (Place){scan->lines, at - data, newline - data});
+    default:
+        return note(&scan->left, (Place){scan->lines, at - data, newline - data});
+    }
+}
+
 /* Nothing in a line that is vouched for holds a newline: the end is looked for in the others alone. */
 static void scan_lines(Scan *scan, const uint8_t *data, int64_t size)
 {
@@ -302,7 +319,7 @@ static void scan_lines(Scan *scan, const uint8_t *data, int64_t size)
             newline = memchr(at, '\n', (size_t)(end - at));
             if (newline == NULL || scan->short_of_memory)
                 break;
-            scan->short_of_memory = !leave(scan, at - data, newline - data);
+            scan->short_of_memory = !sort(scan, data, at, newline);
         }
         scan->lines++;
         at = newline + 1;

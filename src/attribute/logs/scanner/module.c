@@ -46,6 +46,19 @@ static PyObject *list_of_statuses(const Statuses *statuses)
     return list;
 }
 
+static PyObject *list_of_lines(const Places *places)
+{
+    PyObject *list = PyList_New(places->size);
+    for (int64_t number = 0; list != NULL && number < places->size; number++) {
+        PyObject *item = PyLong_FromLongLong(places->items[number].line);
+        if (item == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, number, item);
+    }
+    return list;
+}
+
 static PyObject *counts_of_names(const Names *names)
 {
     PyObject *counts = PyDict_New();
@@ -61,12 +74,12 @@ static PyObject *counts_of_names(const Names *names)
     return counts;
 }
 
-static PyObject *list_of_left(const Scan *scan)
+static PyObject *list_of_places(const Places *places)
 {
-    PyObject *list = PyList_New(scan->left_size);
-    for (int64_t number = 0; list != NULL && number < scan->left_size; number++) {
-        const Left *left = &scan->left[number];
-        PyObject *item = Py_BuildValue("LLL", left->line, left->start, left->end);
+    PyObject *list = PyList_New(places->size);
+    for (int64_t number = 0; list != NULL && number < places->size; number++) {
+        const Place *place = &places->items[number];
+        PyObject *item = Py_BuildValue("LLL", place->line, place->start, place->end);
         if (item == NULL)
             Py_CLEAR(list);
         else
@@ -110,7 +123,7 @@ static PyObject *calm_of(Scan *scan)
 static PyObject *answer(Scan *scan)
 {
     return Py_BuildValue(
-        "{s:N,s:{s:N,s:N,s:N,s:N,s:N,s:N},s:N,s:N,s:N,s:L}",
+        "{s:N,s:{s:N,s:N,s:N,s:N,s:N,s:N},s:N,s:L,s:L,s:N,s:N,s:N,s:L}",
         "records", columns_of(&scan->records),
         "values",
         "function", list_of_names(&scan->function),
@@ -120,7 +133,10 @@ static PyObject *answer(Scan *scan)
         "status", list_of_statuses(&scan->status),
         "upstream_status", list_of_statuses(&scan->upstream_status),
         "calm", calm_of(scan),
-        "left", list_of_left(scan),
+        "blank", (long long)scan->blank,
+        "not_m1", (long long)scan->not_m1,
+        "no_json", list_of_lines(&scan->no_json),
+        "left", list_of_places(&scan->left),
         "unknown_fields", counts_of_names(&scan->unknown),
         "newer_versions", (long long)scan->newer);
 }

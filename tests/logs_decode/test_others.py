@@ -1,0 +1,136 @@
+"""Lines that hold no record: the scanner tells those that are plain, and says of all what the exact path says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from attribute.logs.envelopes import PAYLOAD_KEYS
+from attribute.logs.parsing import MAX_DEPTH
+from attribute.logs.scanning import SCAN, Scanned
+from attribute.m1.fields import CLAIMING_NAMES
+from tests.drawn import examples
+from tests.logs_decode.asking import exact, fast
+from tests.logs_decode.making import other
+from tests.logs_decode.test_agreement import SOUND, SPOILT
+from tests.logs_decode.test_scanning import needs_scanner
+
+APP = (
+    '{"level":"info", "msg":"caf\u00e9 \\"x\\" \u20ac\U0001f600", "took_ms":12.5,"at":-3,\t"tags":["a",{"b":null}, []],'
+    '"ok":true,"user":{"id":17} }\r'
+).encode()
+TEXT = b'  File "/srv/app.py", line 12, in {name} at { x'
+CUT = b'INFO {"level":"info","request_id":"a","tags":[1,2'
+ODD = (
+    *SPOILT,
+    b"{",
+    b"[",
+    b"]",
+    b",",
+    b"\xc3",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xef\xbb\xbf",
+    b"\xff\xfe",
+    b"\\u0061",
+)
+
+
+def scanned(*lines: bytes) -> Scanned:
+    assert SCAN is not None
+    found = SCAN(b"".join(line + b"\n" for line in lines), strict=True, calm=None)
+    assert found is not None
+    return found
+
+
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(made=st.lists(other(), min_size=1, max_size=20), strict=st.booleans())
+def test_lines_of_other_programs_are_read_as_the_exact_path_reads_them(made: list[bytes], strict: bool) -> None:
+    """Text, objects of any shape, and what is left of them where they break off."""
+    data = b"\n".join([SOUND, *made, b""])
+    assert fast(data, strict=strict) == exact(data, strict=strict)
+
+
+@pytest.mark.parametrize("spoilt", ODD)
+@pytest.mark.parametrize("line", [APP, TEXT, CUT])
+def test_any_byte_in_place_of_another_is_read_as_the_exact_path_reads_it(line: bytes, spoilt: bytes) -> None:
+    """No byte turns a line into something else unnoticed."""
+    data = b"".join(line[:at] + spoilt + line[at + more :] + b"\n" for at in range(len(line)) for more in (0, 1))
+    assert fast(data) == exact(data)
+
+
+@pytest.mark.parametrize("line", [APP, TEXT, CUT, SOUND])
+def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: bytes) -> None:
+    """At its end and at its beginning."""
+    data = b"".join(line[:at] + b"\n" + line[at:] + b"\n" for at in range(len(line)))
+    assert fast(data) == exact(data)
+
+
+@needs_scanner
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"", "blank"),
+        (b" \t\x0b\x0c\r", "blank"),
+        (b'10.0.0.1 - - [16/Nov/2026:00:00:00 +0000] "GET / HTTP/1.1" 200', "not M1"),
+        (b"Traceback (most recent call last):", "not M1"),
+        ("\u26a0 caf\u00e9".encode(), "not M1"),
+        (TEXT[:-3], "not M1"),
+        (APP, "not M1"),
+        (b"INFO " + APP, "not M1"),
+        (b"{}", "not M1"),
+        (b'{"request_id":"a","function":"b"}', "not M1"),
+        (b'{"msg":"hello","message":5,"log":["a"]}', "not M1"),
+        (CUT, "no JSON"),
+        (b"{name}", "no JSON"),
+        (b"{'a': 1}", "no JSON"),
+        (b'{"a":1} ok', "no JSON"),
+        (b'{"msg":"hello {name}"}', "left"),
+        (b'{"msg":{}}', "left"),
+        (b'{"a":"\\u0061"}', "left"),
+        (b'{"a":1e3}', "left"),
+        (b'{"a":1,}', "left"),
+        (b'{"request_id":1,"function":2,"status":3}', "left"),
+        (b"\xef\xbb\xbf", "left"),
+        (b"a\0b", "left"),
+        ('{"caf\u00e9'.encode(), "left"),
+        (b'{"a":"\\u00', "left"),
+        (b"{" * MAX_DEPTH, "no JSON"),
+        (b"{" * (MAX_DEPTH + 1), "left"),
+    ],
+)
+def test_plain_lines_are_told_and_others_handed_back(line: bytes, told: str) -> None:
+    """What is told costs next to nothing; what is not costs the time of the exact path."""
+    found = scanned(line)
+    counts = {"blank": found.blank, "not M1": found.not_m1, "no JSON": len(found.no_json), "left": len(found.left)}
+    assert counts == {"blank": 0, "not M1": 0, "no JSON": 0, "left": 0} | {told: 1}
+    assert fast(line + b"\n") == exact(line + b"\n")
+
+
+@needs_scanner
+@pytest.mark.parametrize("key", PAYLOAD_KEYS)
+def test_record_in_an_envelope_is_found_under_every_key_that_may_carry_one(key: str) -> None:
+    """The scanner's copy of these keys is the list."""
+    for payload in (SOUND.decode(), json.loads(SOUND)):
+        line = json.dumps({"level": "info", key: payload}).encode()
+        assert len(scanned(line).left) == 1
+        assert len(fast(line + b"\n").records) == 1
+
+
+@needs_scanner
+def test_object_that_claims_to_be_m1_is_handed_back_and_one_that_lacks_a_claim_is_not() -> None:
+    """The scanner's copy of the claiming names is the list."""
+    claim = dict.fromkeys(CLAIMING_NAMES)
+    without = [json.dumps({name: None for name in claim if name != left}).encode() for left in claim]
+    found = scanned(json.dumps(claim).encode(), *without)
+    assert ([place for place, _, _ in found.left], found.not_m1) == ([0], len(claim))
+
+
+def test_rejects_of_both_paths_come_in_order_of_their_lines() -> None:
+    """Whoever told them."""
+    data = b"".join([b'{"a":1,}\n', b"{x}\n"] * 3) + SOUND + b"\n{x}\n"
+    assert [line for line, _, _ in fast(data).rejects] == [1, 2, 3, 4, 5, 6, 8]
+    assert fast(data) == exact(data)
