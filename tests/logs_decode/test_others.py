@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from attribute.logs.envelopes import PAYLOAD_KEYS
+from attribute.frames import RECORDS
+from attribute.logs.envelopes import PAYLOAD_KEYS, TIME_KEYS
 from attribute.logs.parsing import MAX_DEPTH
 from attribute.logs.scanning import SCAN, Scanned
 from attribute.m1.fields import CLAIMING_NAMES
@@ -24,6 +26,11 @@ APP = (
 ).encode()
 TEXT = b'  File "/srv/app.py", line 12, in {name} at { x'
 CUT = b'INFO {"level":"info","request_id":"a","tags":[1,2'
+RICH = SOUND[:-1] + ',"user":{"id":[1, 2],\t"of":{}}, "note":"caf\u00e9 \\"x\\"\\u00e9" }'.encode()
+DOCKER = json.dumps(
+    {"log": SOUND.decode().replace(",", ", ") + "\n", "stream": "stdout", "time": "2026-11-16T00:00:00Z"}
+).encode()
+HELD = b'{"time":1794787200,"body":' + SOUND + b', "message":"hello \\u0022"}'
 ODD = (
     *SPOILT,
     b"{",
@@ -55,14 +62,14 @@ def test_lines_of_other_programs_are_read_as_the_exact_path_reads_them(made: lis
 
 
 @pytest.mark.parametrize("spoilt", ODD)
-@pytest.mark.parametrize("line", [APP, TEXT, CUT])
+@pytest.mark.parametrize("line", [APP, TEXT, CUT, RICH, DOCKER, HELD])
 def test_any_byte_in_place_of_another_is_read_as_the_exact_path_reads_it(line: bytes, spoilt: bytes) -> None:
     """No byte turns a line into something else unnoticed."""
     data = b"".join(line[:at] + spoilt + line[at + more :] + b"\n" for at in range(len(line)) for more in (0, 1))
     assert fast(data) == exact(data)
 
 
-@pytest.mark.parametrize("line", [APP, TEXT, CUT, SOUND])
+@pytest.mark.parametrize("line", [APP, TEXT, CUT, RICH, DOCKER, HELD])
 def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: bytes) -> None:
     """At its end and at its beginning."""
     data = b"".join(line[:at] + b"\n" + line[at:] + b"\n" for at in range(len(line)))
@@ -88,9 +95,20 @@ def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: 
         (b"{name}", "no JSON"),
         (b"{'a': 1}", "no JSON"),
         (b'{"a":1} ok', "no JSON"),
-        (b'{"msg":"hello {name}"}', "left"),
-        (b'{"msg":{}}', "left"),
-        (b'{"a":"\\u0061"}', "left"),
+        (b'{"msg":"hello {name}"}', "not M1"),
+        (b'{"msg":{}}', "not M1"),
+        (b'{"log":"{\\"level\\":\\"info\\"}\\n","time":"2026-11-16T00:00:00Z"}', "not M1"),
+        (b'{"log":"caf\\u0065 {x\\n","time":1794787200}', "not M1"),
+        (b'{"a":"\\u0061\\u20ac"}', "not M1"),
+        (b'{"a":"\\ud83d\\ude00"}', "left"),
+        (b'{"\\u0061":1}', "left"),
+        (b'{"log":"{","log":"{"}', "left"),
+        (b'{"log":"{","msg":"{"}', "left"),
+        (b'{"log":"{","a":1,"a":2}', "left"),
+        (b'{"log":"{x","time":"yesterday"}', "left"),
+        (b'{"log":"{\\n}"}', "left"),
+        (b'{"log":{"log":{}}}', "left"),
+        (b'INFO {"log":"{x"}', "left"),
         (b'{"a":1e3}', "left"),
         (b'{"a":1,}', "left"),
         (b'{"request_id":1,"function":2,"status":3}', "left"),
@@ -111,13 +129,38 @@ def test_plain_lines_are_told_and_others_handed_back(line: bytes, told: str) -> 
 
 
 @needs_scanner
+@pytest.mark.parametrize("time_key", [*TIME_KEYS, "at"])
 @pytest.mark.parametrize("key", PAYLOAD_KEYS)
-def test_record_in_an_envelope_is_found_under_every_key_that_may_carry_one(key: str) -> None:
-    """The scanner's copy of these keys is the list."""
-    for payload in (SOUND.decode(), json.loads(SOUND)):
-        line = json.dumps({"level": "info", key: payload}).encode()
-        assert len(scanned(line).left) == 1
-        assert len(fast(line + b"\n").records) == 1
+def test_record_in_an_envelope_is_read_under_every_key_that_may_carry_one(key: str, time_key: str) -> None:
+    """As text or object; without a time of its own it has the one that the envelope says."""
+    record = json.loads(SOUND) | {"ts": None}
+    for payload in (json.dumps(record) + "\n", record):
+        line = json.dumps({"level": "info", key: payload, time_key: "2026-11-16T01:02:03.000004567Z"}).encode()
+        found = scanned(line)
+        at = found.records.frame(RECORDS)["at"].item()
+        assert at == (datetime(2026, 11, 16, 1, 2, 3, 4, tzinfo=UTC) if time_key in TIME_KEYS else None)
+        assert found.left == []
+        assert fast(line + b"\n") == exact(line + b"\n")
+
+
+@needs_scanner
+def test_record_is_vouched_for_whatever_else_its_object_holds() -> None:
+    """Of a key that is no M1 field only the name is kept."""
+    assert SCAN is not None
+    found = SCAN(RICH + b"\n", strict=False, calm=None)
+    assert found is not None
+    assert (found.records.height, found.left, found.unknown_fields) == (1, [], {"user": 1, "note": 1})
+
+
+@needs_scanner
+def test_times_of_an_envelope_count_in_their_order() -> None:
+    """Whatever stands first in the text."""
+    names = list(TIME_KEYS)
+    for first in range(len(names)):
+        times = {name: f"2026-11-16T00:00:0{names.index(name)}Z" for name in reversed(names[first:])}
+        line = json.dumps({**times, "log": {**json.loads(SOUND), "ts": None}}).encode()
+        assert scanned(line).records.frame(RECORDS)["at"].item().second == first
+        assert fast(line + b"\n") == exact(line + b"\n")
 
 
 @needs_scanner

@@ -195,6 +195,8 @@ typedef struct {
     int64_t lines, newer, blank, not_m1;
     int64_t untimed, outside, first_us, last_us; /* of calm records */
     uint64_t seed;
+    uint8_t *unwrapped; /* what envelopes carry, each with a newline behind it */
+    int64_t unwrapped_size;
     bool strict, short_of_memory;
     Lead leads[MOST_MEMBERS]; /* what stood before each value of the line before */
     Minute minute;
@@ -236,6 +238,7 @@ static void scan_free(Scan *scan)
     table_free(&scan->latencies);
     free(scan->left.items);
     free(scan->no_json.items);
+    free(scan->unwrapped);
     names_free(&scan->function);
     names_free(&scan->stage);
     names_free(&scan->error_code);

@@ -2,6 +2,7 @@
 #ifndef ATTRIBUTE_SCANNER_LINES_H
 #define ATTRIBUTE_SCANNER_LINES_H
 
+#include "calm.h"
 #include "others.h"
 
 static const uint8_t *skip(const uint8_t *at, const uint8_t *end)
@@ -234,7 +235,7 @@ static const uint8_t *object(Scan *scan, const uint8_t *at, const uint8_t *end, 
         if (value_at == NULL)
             return (seen & REQUIRED) == REQUIRED ? closes(at, end) : NULL;
         if (field == UNKNOWN) {
-            at = note_unknown(scan, row, name) ? any_scalar(value_at, end) : NULL;
+            at = note_unknown(scan, row, name) ? json_value(value_at, end, 1) : NULL;
         } else {
             if (seen & (1u << field))
                 return NULL;
@@ -260,8 +261,8 @@ static const uint8_t *prefix(Scan *scan, const uint8_t *at, const uint8_t *end, 
     return at < end ? at : NULL;
 }
 
-/* Read a line, and give its newline; NULL where it is not vouched for. */
-static const uint8_t *line(Scan *scan, const uint8_t *at, const uint8_t *end)
+/* Read a line, and give its newline; NULL where it is not vouched for. *said_us*: the time that its envelope says. */
+static const uint8_t *line(Scan *scan, const uint8_t *at, const uint8_t *end, const int64_t *said_us)
 {
     Row row;
     int64_t prefix_us = 0;
@@ -277,9 +278,9 @@ static const uint8_t *line(Scan *scan, const uint8_t *at, const uint8_t *end)
     const uint8_t *newline = at == NULL ? NULL : object(scan, at + 1, end, &row);
     if (newline == NULL)
         return NULL;
-    if (prefixed && !row.has_at) {
+    if (!row.has_at && (prefixed || said_us != NULL)) {
         row.has_at = true;
-        row.at_us = prefix_us;
+        row.at_us = prefixed ? prefix_us : *said_us;
     }
     if (!row.has_upstream)
         row.codes.upstream = number_of_null(scan, &scan->upstream);
@@ -290,42 +291,6 @@ static const uint8_t *line(Scan *scan, const uint8_t *at, const uint8_t *end)
         return NULL;
     }
     return newline;
-}
-
-/* Put a line that holds no record that is vouched for where it belongs; false where memory is short. */
-static bool sort(Scan *scan, const uint8_t *data, const uint8_t *at, const uint8_t *newline)
-{
-    switch (other(at, newline)) {
-    case BLANK:
-        scan->blank++;
-        return true;
-    case NOT_M1:
-        scan->not_m1++;
-        return true;
-    case NO_JSON:
-        return note(&scan->no_json, (Place){scan->lines, at - data, newline - data});
-    default:
-        return note(&scan->left, (Place){scan->lines, at - data, newline - data});
-    }
-}
-
-/* Nothing in a line that is vouched for holds a newline: the end is looked for in the others alone. */
-static void scan_lines(Scan *scan, const uint8_t *data, int64_t size)
-{
-    const uint8_t *at = data, *end = data + size;
-    while (at < end) {
-        const uint8_t *newline = line(scan, at, end);
-        if (newline == NULL) {
-            newline = memchr(at, '\n', (size_t)(end - at));
-            if (newline == NULL || scan->short_of_memory)
-                break;
-            scan->short_of_memory = !sort(scan, data, at, newline);
-        }
-        scan->lines++;
-        at = newline + 1;
-    }
-    if (!scan->short_of_memory)
-        scan->short_of_memory = !write_counts(scan) || !write_latencies(scan);
 }
 
 #endif

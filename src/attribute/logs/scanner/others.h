@@ -1,5 +1,5 @@
 /*
- * Lines that hold no record: what they are, where that can be proved in a few steps.
+ * Lines that are no record by themselves: what they are, where that can be proved in a few steps.
  *
  * The exact path (attribute.logs.exact) defines it: a line in which no object opens is blank or not M1; one whose object
  * is sound JSON, does not claim to be M1 and carries nothing that could be a record is not M1; one whose object cannot
@@ -8,15 +8,31 @@
 #ifndef ATTRIBUTE_SCANNER_OTHERS_H
 #define ATTRIBUTE_SCANNER_OTHERS_H
 
-#include "calm.h"
+#include "json.h"
+#include "rows.h"
 
-enum Other { UNTOLD, BLANK, NOT_M1, NO_JSON };
+enum Other { UNTOLD, BLANK, NOT_M1, NO_JSON, ENVELOPE };
 
-#define MOST_BRACKETS 32 /* attribute.logs.parsing.MAX_DEPTH: fewer are never too deep */
-#define DEEPEST 16
+#define MOST_BRACKETS 32 /* attribute.logs.parsing.MAX_DEPTH: so many are never too deep */
+#define CLAIMS (1u << REQUEST_ID | 1u << FUNCTION | 1u << STATUS)
+#define PAYLOAD_KEY_COUNT 5
+#define TIME_KEY_COUNT 4
 
-static const char *const PAYLOAD_KEYS[] = {"log", "message", "msg", "event_message", "body"}; /* of attribute.logs.envelopes */
-enum { CLAIMS = 1u << REQUEST_ID | 1u << FUNCTION | 1u << STATUS };
+/* Of attribute.logs.envelopes; a test holds the two together. */
+static const char *const PAYLOAD_KEYS[PAYLOAD_KEY_COUNT] = {"log", "message", "msg", "event_message", "body"};
+static const char *const TIME_KEYS[TIME_KEY_COUNT] = {"time", "timestamp", "@timestamp", "ts"};
+
+typedef struct {
+    Span key;
+    const uint8_t *value, *end;
+} Member;
+
+typedef struct {
+    Member members[MOST_MEMBERS]; /* of the outermost object */
+    int count;
+    const Member *payload; /* the one in which a record may lie */
+    bool is_behind_text;   /* whether more than white space stands before the object */
+} Outside;
 
 static bool is_white(uint8_t byte)
 {
@@ -26,14 +42,6 @@ static bool is_white(uint8_t byte)
 static const uint8_t *skip_white(const uint8_t *at, const uint8_t *end)
 {
     while (at < end && is_white(*at))
-        at++;
-    return at;
-}
-
-/* White space of JSON; no line holds a newline. */
-static const uint8_t *skip_blanks(const uint8_t *at, const uint8_t *end)
-{
-    while (at < end && (*at == ' ' || *at == '\t' || *at == '\r'))
         at++;
     return at;
 }
@@ -53,148 +61,73 @@ static const uint8_t *opening(const uint8_t *at, const uint8_t *end)
     return NULL;
 }
 
-/* Pass over one character that is not ASCII; NULL where its bytes are no UTF-8. */
-static const uint8_t *one_character(const uint8_t *at, const uint8_t *end)
-{
-    static const struct {
-        uint8_t first, last; /* of the first byte */
-        int more;
-        uint8_t least, most; /* of the second one; all others are 80 to BF */
-    } FORMS[] = {{0xC2, 0xDF, 1, 0x80, 0xBF}, {0xE0, 0xE0, 2, 0xA0, 0xBF}, {0xE1, 0xEC, 2, 0x80, 0xBF},
-                 {0xED, 0xED, 2, 0x80, 0x9F}, {0xEE, 0xEF, 2, 0x80, 0xBF}, {0xF0, 0xF0, 3, 0x90, 0xBF},
-                 {0xF1, 0xF3, 3, 0x80, 0xBF}, {0xF4, 0xF4, 3, 0x80, 0x8F}};
-    for (size_t form = 0; form < sizeof FORMS / sizeof *FORMS; form++) {
-        if (*at < FORMS[form].first || *at > FORMS[form].last)
-            continue;
-        if (end - at <= FORMS[form].more || at[1] < FORMS[form].least || at[1] > FORMS[form].most)
-            return NULL;
-        for (int byte = 2; byte <= FORMS[form].more; byte++) {
-            if (at[byte] < 0x80 || at[byte] > 0xBF)
-                return NULL;
-        }
-        return at + FORMS[form].more + 1;
-    }
-    return NULL;
-}
-
-/* Pass over a text from behind its opening quote to behind its closing one; NULL also for an escape by number. */
-static const uint8_t *json_text(const uint8_t *at, const uint8_t *end)
-{
-    while (at < end) {
-        if (end - at >= 8) {
-            int plain = bytes_before(special(word_at(at)));
-            at += plain;
-            if (plain == 8)
-                continue;
-        }
-        if (*at == '"')
-            return at + 1;
-        if (*at >= 0x80) {
-            at = one_character(at, end);
-            if (at == NULL)
-                return NULL;
-        } else if (*at == '\\') {
-            if (end - at < 2 || at[1] == 0 || strchr("\"\\/bfnrt", at[1]) == NULL)
-                return NULL;
-            at += 2;
-        } else if (*at++ < 0x20) {
-            return NULL;
-        }
-    }
-    return NULL;
-}
-
-static const uint8_t *json_value(const uint8_t *at, const uint8_t *end, int depth);
-
-/* Pass over a key, its colon and what may stand around them; NULL where there is none. */
-static const uint8_t *json_key(const uint8_t *at, const uint8_t *end, Span *key)
-{
-    if (at == end || *at != '"')
-        return NULL;
-    key->text = at + 1;
-    at = json_text(at + 1, end);
-    if (at == NULL)
-        return NULL;
-    key->size = (int32_t)(at - 1 - key->text);
-    at = skip_blanks(at, end);
-    return at < end && *at == ':' ? skip_blanks(at + 1, end) : NULL;
-}
-
 static bool is_named(Span key, const char *name)
 {
     return (size_t)key.size == strlen(name) && memcmp(key.text, name, (size_t)key.size) == 0;
 }
 
-static unsigned claim_of(Span key)
+/* Read the members of an object that ends with its line; false where it is no sound JSON, or a key is spelled oddly. */
+static bool read_members(Outside *outside, const uint8_t *brace, const uint8_t *end)
 {
-    return is_named(key, FIELD[REQUEST_ID].name) ? 1u << REQUEST_ID
-           : is_named(key, FIELD[FUNCTION].name) ? 1u << FUNCTION
-           : is_named(key, FIELD[STATUS].name)   ? 1u << STATUS
-                                                 : 0;
-}
-
-/* Tell whether a record may lie in the value of a key: an object, or a text with a brace in it. */
-static bool may_carry(Span key, const uint8_t *value, const uint8_t *value_end)
-{
-    for (size_t payload = 0; payload < sizeof PAYLOAD_KEYS / sizeof *PAYLOAD_KEYS; payload++) {
-        if (is_named(key, PAYLOAD_KEYS[payload]))
-            return memchr(value, '{', (size_t)(value_end - value)) != NULL;
+    const uint8_t *at = skip_blanks(brace + 1, end);
+    outside->count = 0;
+    if (at < end && *at == '}')
+        return skip_blanks(at + 1, end) == end;
+    while (outside->count < MOST_MEMBERS) {
+        Member *member = &outside->members[outside->count++];
+        at = json_key(at, end, &member->key);
+        if (at == NULL || memchr(member->key.text, '\\', (size_t)member->key.size) != NULL)
+            return false;
+        member->value = at;
+        member->end = at = json_value(at, end, 1);
+        at = at == NULL ? NULL : skip_blanks(at, end);
+        if (at == NULL || at == end)
+            return false;
+        if (*at == '}')
+            return skip_blanks(at + 1, end) == end;
+        if (*at != ',')
+            return false;
+        at = skip_blanks(at + 1, end);
     }
     return false;
 }
 
-/*
- * Pass over an object or an array, from its bracket on. Of the outermost object the keys by which it claims to be M1 go
- * into *claims*, and a value that may carry a record ends the reading; NULL then, and where it is no plain JSON.
- */
-static const uint8_t *json_members(const uint8_t *at, const uint8_t *end, int depth, unsigned *claims)
+/* Tell whether a record may lie in a value: an object, or a text with a brace, however that is spelled. */
+static bool may_carry(const Member *member)
 {
-    bool is_object = *at == '{';
-    uint8_t closing = is_object ? '}' : ']';
-    at = skip_blanks(at + 1, end);
-    if (at < end && *at == closing)
-        return at + 1;
-    for (;;) {
-        Span key = {NULL, 0};
-        if (is_object)
-            at = json_key(at, end, &key);
-        const uint8_t *value = at;
-        at = at == NULL ? NULL : json_value(at, end, depth);
-        if (at == NULL)
-            return NULL;
-        if (claims != NULL) {
-            *claims |= claim_of(key);
-            if (may_carry(key, value, at))
-                return NULL;
-        }
-        at = skip_blanks(at, end);
-        if (at == end)
-            return NULL;
-        if (*at == closing)
-            return at + 1;
-        if (*at++ != ',')
-            return NULL;
-        at = skip_blanks(at, end);
+    size_t size = (size_t)(member->end - member->value);
+    if (*member->value != '"')
+        return *member->value == '{';
+    if (memchr(member->value, '{', size) != NULL)
+        return true;
+    const uint8_t *at = member->value;
+    while ((at = memchr(at, '\\', (size_t)(member->end - at))) != NULL) {
+        if (at[1] == 'u')
+            return true;
+        at += 2;
     }
+    return false;
 }
 
-static const uint8_t *json_value(const uint8_t *at, const uint8_t *end, int depth)
-{
-    if (at == end)
-        return NULL;
-    if (*at == '"')
-        return json_text(at + 1, end);
-    if (*at == '{' || *at == '[')
-        return depth == DEEPEST ? NULL : json_members(at, end, depth + 1, NULL);
-    return any_scalar(at, end);
-}
-
-/* Tell whether an object is sound JSON to the end of its line, and neither is a record nor can carry one. */
-static bool is_other_object(const uint8_t *brace, const uint8_t *end)
+/* Say what a sound object is that is all of its line from its brace on. */
+static enum Other object_kind(Outside *outside)
 {
     unsigned claims = 0;
-    const uint8_t *at = json_members(brace, end, 1, &claims);
-    return at != NULL && claims != CLAIMS && skip_blanks(at, end) == end;
+    outside->payload = NULL;
+    for (int number = 0; number < outside->count; number++) {
+        const Member *member = &outside->members[number];
+        claims |= is_named(member->key, FIELD[REQUEST_ID].name) ? 1u << REQUEST_ID : 0;
+        claims |= is_named(member->key, FIELD[FUNCTION].name) ? 1u << FUNCTION : 0;
+        claims |= is_named(member->key, FIELD[STATUS].name) ? 1u << STATUS : 0;
+        for (int payload = 0; payload < PAYLOAD_KEY_COUNT; payload++) {
+            if (!is_named(member->key, PAYLOAD_KEYS[payload]) || !may_carry(member))
+                continue;
+            if (outside->payload != NULL)
+                return UNTOLD; /* which of them counts is for others to say */
+            outside->payload = member;
+        }
+    }
+    return claims == CLAIMS ? UNTOLD : outside->payload == NULL ? NOT_M1 : ENVELOPE;
 }
 
 /* Tell whether what begins with a brace is no JSON, nor too deep, nor of another encoding: that is looked for first. */
@@ -207,15 +140,15 @@ static bool is_no_json(const uint8_t *brace, const uint8_t *end)
     int brackets = 0;
     for (const uint8_t *at = brace; is_spoilt && at < end; at++) {
         brackets += *at == '{' || *at == '[';
-        bool is_escape = *at == '\\' && at + 1 < end && at[1] == 'u';
-        if (*at >= 0x80 || is_escape || brackets > MOST_BRACKETS)
+        bool is_numbered = *at == '\\' && at + 1 < end && at[1] == 'u';
+        if (*at >= 0x80 || is_numbered || brackets > MOST_BRACKETS)
             return false;
     }
     return is_spoilt;
 }
 
-/* Say what a line is, given without its newline. */
-static enum Other other(const uint8_t *at, const uint8_t *end)
+/* Say what a text without a newline is: a line, or what an envelope carries. */
+static enum Other other(Outside *outside, const uint8_t *at, const uint8_t *end)
 {
     if (at < end && (*at == 0xEF || *at >= 0xFE)) /* perhaps a byte order mark */
         return UNTOLD;
@@ -224,8 +157,9 @@ static enum Other other(const uint8_t *at, const uint8_t *end)
     const uint8_t *brace = opening(at, end);
     if (brace == NULL)
         return skip_white(at, end) == end ? BLANK : NOT_M1;
-    if (is_other_object(brace, end))
-        return NOT_M1;
+    outside->is_behind_text = skip_white(at, end) != brace;
+    if (read_members(outside, brace, end))
+        return object_kind(outside);
     return is_no_json(brace, end) ? NO_JSON : UNTOLD;
 }
 

@@ -2,7 +2,7 @@
 #ifndef ATTRIBUTE_SCANNER_OUT_H
 #define ATTRIBUTE_SCANNER_OUT_H
 
-#include "lines.h"
+#include "reading.h"
 
 static void release_schema(struct ArrowSchema *schema)
 {

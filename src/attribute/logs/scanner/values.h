@@ -150,15 +150,10 @@ static const uint8_t *status_code(const uint8_t *at, const uint8_t *end, int16_t
     return at + 3;
 }
 
-/* A scalar of an unknown key, of which nothing is kept. */
-static const uint8_t *any_scalar(const uint8_t *at, const uint8_t *end)
+/* A number, true, false or null of which nothing is kept. */
+static const uint8_t *bare_scalar(const uint8_t *at, const uint8_t *end)
 {
-    Span ignored;
     uint64_t number;
-    if (at == end)
-        return NULL;
-    if (*at == '"')
-        return plain_text(at + 1, end, &ignored);
     if (*at == 't' || *at == 'n')
         return end - at >= 4 && memcmp(at, *at == 't' ? "true" : "null", 4) == 0 ? at + 4 : NULL;
     if (*at == 'f')
