@@ -31,6 +31,7 @@ DOCKER = json.dumps(
     {"log": SOUND.decode().replace(",", ", ") + "\n", "stream": "stdout", "time": "2026-11-16T00:00:00Z"}
 ).encode()
 HELD = b'{"time":1794787200,"body":' + SOUND + b', "message":"hello \\u0022"}'
+BEHIND = b"[web-1] 26-11-16 {x} " + SOUND.replace(b'"2026-11-16T08:00:59.216Z"', b"null")
 ODD = (
     *SPOILT,
     b"{",
@@ -62,14 +63,14 @@ def test_lines_of_other_programs_are_read_as_the_exact_path_reads_them(made: lis
 
 
 @pytest.mark.parametrize("spoilt", ODD)
-@pytest.mark.parametrize("line", [APP, TEXT, CUT, RICH, DOCKER, HELD])
+@pytest.mark.parametrize("line", [APP, TEXT, CUT, RICH, DOCKER, HELD, BEHIND])
 def test_any_byte_in_place_of_another_is_read_as_the_exact_path_reads_it(line: bytes, spoilt: bytes) -> None:
     """No byte turns a line into something else unnoticed."""
     data = b"".join(line[:at] + spoilt + line[at + more :] + b"\n" for at in range(len(line)) for more in (0, 1))
     assert fast(data) == exact(data)
 
 
-@pytest.mark.parametrize("line", [APP, TEXT, CUT, RICH, DOCKER, HELD])
+@pytest.mark.parametrize("line", [APP, TEXT, CUT, RICH, DOCKER, HELD, BEHIND])
 def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: bytes) -> None:
     """At its end and at its beginning."""
     data = b"".join(line[:at] + b"\n" + line[at:] + b"\n" for at in range(len(line)))
@@ -105,10 +106,10 @@ def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: 
         (b'{"log":"{","log":"{"}', "left"),
         (b'{"log":"{","msg":"{"}', "left"),
         (b'{"log":"{","a":1,"a":2}', "left"),
-        (b'{"log":"{x","time":"yesterday"}', "left"),
+        (b'{"log":"a {x","time":"yesterday"}', "not M1"),
         (b'{"log":"{\\n}"}', "left"),
         (b'{"log":{"log":{}}}', "left"),
-        (b'INFO {"log":"{x"}', "left"),
+        (b'INFO {"log":"a {x"}', "not M1"),
         (b'{"a":1e3}', "left"),
         (b'{"a":1,}', "left"),
         (b'{"request_id":1,"function":2,"status":3}', "left"),
@@ -150,6 +151,59 @@ def test_record_is_vouched_for_whatever_else_its_object_holds() -> None:
     found = SCAN(RICH + b"\n", strict=False, calm=None)
     assert found is not None
     assert (found.records.height, found.left, found.unknown_fields) == (1, [], {"user": 1, "note": 1})
+
+
+@needs_scanner
+@pytest.mark.parametrize("spelled", ['"', "{", "}", ":", "r"])
+def test_record_in_an_envelope_is_found_however_its_characters_are_spelled(spelled: str) -> None:
+    """An escape by number may stand for any of them, also for the brace that opens the object."""
+    text = json.dumps(SOUND.decode())[1:-1].replace(json.dumps(spelled)[1:-1], f"\\u{ord(spelled):04x}")
+    line = f'{{"log":"{text}","time":"2026-11-16T00:00:00Z"}}'.encode()
+    assert len(fast(line + b"\n").records) == len(exact(line + b"\n").records) == 1
+    assert scanned(line).left == []
+
+
+UNTIMED = SOUND.replace(b'"2026-11-16T08:00:59.216Z"', b"null")
+
+
+@needs_scanner
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"web-1  | %s",
+        b"Nov 16 00:00:00 host app[12]: {x} %s",
+        b"[pod/web-5d4b-7/app] 12:00:00 %s",
+        b" \t%s",
+        "caf\u00e9 %s".encode(),
+        b'web-1  | {"level":"info","body":%s}',
+        b'{"time":1794787200,"body":%s}',
+    ],
+)
+def test_record_behind_text_is_vouched_for(line: bytes) -> None:
+    """The text says no time, or the record says its own."""
+    for record in (SOUND, UNTIMED):
+        assert scanned(line % record).left == []
+        assert fast(line % record + b"\n") == exact(line % record + b"\n")
+
+
+@needs_scanner
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"web-1  | 2026-11-16T00:00:00Z %s",
+        b"[2026-11-16 00:00:00+01:00] %s",
+        b"at 2026-11-16 %s",
+        b'2026-11-16 {"body":%s}',
+        b'{"body":%s,"time":1794787200.5}',
+        b'{"body":%s,"time":"yesterday","ts":"2026-11-16T00:00:00Z"}',
+    ],
+)
+def test_record_without_a_time_behind_text_that_may_say_one_is_handed_back(line: bytes) -> None:
+    """With a time of its own it is vouched for."""
+    assert scanned(line % SOUND).left == []
+    assert len(scanned(line % UNTIMED).left) == 1
+    for record in (SOUND, UNTIMED):
+        assert fast(line % record + b"\n") == exact(line % record + b"\n")
 
 
 @needs_scanner

@@ -261,36 +261,43 @@ static const uint8_t *prefix(Scan *scan, const uint8_t *at, const uint8_t *end, 
     return at < end ? at : NULL;
 }
 
-/* Read a line, and give its newline; NULL where it is not vouched for. *said_us*: the time that its envelope says. */
-static const uint8_t *line(Scan *scan, const uint8_t *at, const uint8_t *end, const int64_t *said_us)
+/* Read a record from its brace on, and give its newline; NULL where it is not vouched for. */
+static const uint8_t *read_record(Scan *scan, const uint8_t *brace, const uint8_t *end, Row *row)
+{
+    row->status = row->upstream_status = NO_STATUS;
+    row->upstream_latency_ms = 0;
+    row->at_us = row->upstream_calls = 0;
+    row->version = 0;
+    row->has_upstream_latency = row->has_at = row->has_calls = row->has_upstream = false;
+    row->unknown_count = 0;
+    return object(scan, brace + 1, end, row);
+}
+
+/* Take a record; one without a time has the one that stood before it, where *said_us* is one. False: memory is short. */
+static bool take_record(Scan *scan, Row *row, const int64_t *said_us)
+{
+    if (!row->has_at && said_us != NULL) {
+        row->has_at = true;
+        row->at_us = *said_us;
+    }
+    if (!row->has_upstream)
+        row->codes.upstream = number_of_null(scan, &scan->upstream);
+    row->codes.status = status_number(&scan->status, row->status);
+    row->codes.upstream_status = status_number(&scan->upstream_status, row->upstream_status);
+    bool is_taken = row->codes.upstream != UINT32_MAX && take(scan, row);
+    scan->short_of_memory |= !is_taken;
+    return is_taken;
+}
+
+/* Read a line, and give its newline; NULL where it is not vouched for. */
+static const uint8_t *line(Scan *scan, const uint8_t *at, const uint8_t *end)
 {
     Row row;
-    int64_t prefix_us = 0;
+    int64_t prefix_us;
     bool prefixed = *at != '{';
-    row.status = row.upstream_status = NO_STATUS;
-    row.upstream_latency_ms = 0;
-    row.at_us = row.upstream_calls = 0;
-    row.version = 0;
-    row.has_upstream_latency = row.has_at = row.has_calls = row.has_upstream = false;
-    row.unknown_count = 0;
-    if (prefixed)
-        at = prefix(scan, at, end, &prefix_us);
-    const uint8_t *newline = at == NULL ? NULL : object(scan, at + 1, end, &row);
-    if (newline == NULL)
-        return NULL;
-    if (!row.has_at && (prefixed || said_us != NULL)) {
-        row.has_at = true;
-        row.at_us = prefixed ? prefix_us : *said_us;
-    }
-    if (!row.has_upstream)
-        row.codes.upstream = number_of_null(scan, &scan->upstream);
-    row.codes.status = status_number(&scan->status, row.status);
-    row.codes.upstream_status = status_number(&scan->upstream_status, row.upstream_status);
-    if (row.codes.upstream == UINT32_MAX || !take(scan, &row)) {
-        scan->short_of_memory = true;
-        return NULL;
-    }
-    return newline;
+    const uint8_t *brace = prefixed ? prefix(scan, at, end, &prefix_us) : at;
+    const uint8_t *newline = brace == NULL ? NULL : read_record(scan, brace, end, &row);
+    return newline != NULL && take_record(scan, &row, prefixed ? &prefix_us : NULL) ? newline : NULL;
 }
 
 #endif

@@ -11,7 +11,7 @@
 #include "json.h"
 #include "rows.h"
 
-enum Other { UNTOLD, BLANK, NOT_M1, NO_JSON, ENVELOPE };
+enum Other { UNTOLD, BLANK, NOT_M1, NO_JSON, CLAIMED, ENVELOPE };
 
 #define MOST_BRACKETS 32 /* attribute.logs.parsing.MAX_DEPTH: so many are never too deep */
 #define CLAIMS (1u << REQUEST_ID | 1u << FUNCTION | 1u << STATUS)
@@ -31,7 +31,7 @@ typedef struct {
     Member members[MOST_MEMBERS]; /* of the outermost object */
     int count;
     const Member *payload; /* the one in which a record may lie */
-    bool is_behind_text;   /* whether more than white space stands before the object */
+    const uint8_t *brace;
 } Outside;
 
 static bool is_white(uint8_t byte)
@@ -113,7 +113,7 @@ static bool may_carry(const Member *member)
 static enum Other object_kind(Outside *outside)
 {
     unsigned claims = 0;
-    outside->payload = NULL;
+    int carriers = 0;
     for (int number = 0; number < outside->count; number++) {
         const Member *member = &outside->members[number];
         claims |= is_named(member->key, FIELD[REQUEST_ID].name) ? 1u << REQUEST_ID : 0;
@@ -122,12 +122,13 @@ static enum Other object_kind(Outside *outside)
         for (int payload = 0; payload < PAYLOAD_KEY_COUNT; payload++) {
             if (!is_named(member->key, PAYLOAD_KEYS[payload]) || !may_carry(member))
                 continue;
-            if (outside->payload != NULL)
-                return UNTOLD; /* which of them counts is for others to say */
+            carriers++;
             outside->payload = member;
         }
     }
-    return claims == CLAIMS ? UNTOLD : outside->payload == NULL ? NOT_M1 : ENVELOPE;
+    if (claims == CLAIMS)
+        return CLAIMED;
+    return carriers == 0 ? NOT_M1 : carriers == 1 ? ENVELOPE : UNTOLD; /* which of many counts is for others to say */
 }
 
 /* Tell whether what begins with a brace is no JSON, nor too deep, nor of another encoding: that is looked for first. */
@@ -147,7 +148,10 @@ static bool is_no_json(const uint8_t *brace, const uint8_t *end)
     return is_spoilt;
 }
 
-/* Say what a text without a newline is: a line, or what an envelope carries. */
+/*
+ * Say what a text without a newline is: a line, or what an envelope carries. Where it is CLAIMED or an ENVELOPE, *outside*
+ * is its object.
+ */
 static enum Other other(Outside *outside, const uint8_t *at, const uint8_t *end)
 {
     if (at < end && (*at == 0xEF || *at >= 0xFE)) /* perhaps a byte order mark */
@@ -157,7 +161,7 @@ static enum Other other(Outside *outside, const uint8_t *at, const uint8_t *end)
     const uint8_t *brace = opening(at, end);
     if (brace == NULL)
         return skip_white(at, end) == end ? BLANK : NOT_M1;
-    outside->is_behind_text = skip_white(at, end) != brace;
+    outside->brace = brace;
     if (read_members(outside, brace, end))
         return object_kind(outside);
     return is_no_json(brace, end) ? NO_JSON : UNTOLD;

@@ -4,21 +4,52 @@
 
 #include "lines.h"
 
-/* Give the time that an envelope says, where it says one; false where it takes more to read it. */
-static bool envelope_time(Scan *scan, const Outside *outside, int64_t *us, bool *is_said)
+/* Tell whether something like a date stands in a text before an object, which may be the time of a record without one. */
+static bool says_a_date(const uint8_t *at, const uint8_t *end)
 {
-    *is_said = false;
-    for (int name = 0; name < TIME_KEY_COUNT && !*is_said; name++) {
+    static const char FORM[] = "dddd-dd-dd";
+    for (; end - at >= 10; at++) {
+        int alike = 0;
+        while (alike < 10 && (FORM[alike] == '-' ? at[alike] == '-' : is_digit(at[alike])))
+            alike++;
+        if (alike == 10)
+            return true;
+    }
+    return false;
+}
+
+/* What stands around a record says of its time: nothing, this time, or what takes more to be read. */
+typedef struct {
+    enum { NO_TIME, A_TIME, UNCLEAR } kind;
+    int64_t us;
+} Said;
+
+/* Take the record whose object stands in a text that ends with *newline*; false where it is not vouched for. */
+static bool read_claimed(Scan *scan, const uint8_t *at, const uint8_t *brace, const uint8_t *newline, Said said)
+{
+    Row row;
+    if (read_record(scan, brace, newline + 1, &row) != newline)
+        return false;
+    if (!row.has_at && (said.kind == UNCLEAR || says_a_date(at, brace)))
+        return false;
+    return take_record(scan, &row, said.kind == A_TIME ? &said.us : NULL);
+}
+
+/* Read the time of an envelope: under the first key for it that it has, or before it. */
+static Said envelope_time(Scan *scan, const uint8_t *at, const Outside *outside)
+{
+    Said said = {NO_TIME, 0};
+    for (int name = 0; name < TIME_KEY_COUNT; name++) {
         for (int number = 0; number < outside->count; number++) {
             const Member *member = &outside->members[number];
             if (!is_named(member->key, TIME_KEYS[name]))
                 continue;
-            if (instant(scan, member->value, member->end, us) != member->end)
-                return false;
-            *is_said = true;
+            said.kind = instant(scan, member->value, member->end, &said.us) == member->end ? A_TIME : UNCLEAR;
+            return said;
         }
     }
-    return true;
+    said.kind = says_a_date(at, outside->brace) ? UNCLEAR : NO_TIME;
+    return said;
 }
 
 static bool repeats_a_key(const Outside *outside)
@@ -63,22 +94,19 @@ static bool unwrap(Scan *scan, const Member *payload, int64_t block_size, Span *
     return true;
 }
 
-/* Read the record that an envelope carries, or say that it carries none; else its line is UNTOLD. */
-static enum Other enveloped(Scan *scan, const Outside *outside, int64_t block_size)
+/* Take the record that the envelope in a line carries: CLAIMED; or say that it carries none; else the line is UNTOLD. */
+static enum Other enveloped(Scan *scan, const uint8_t *at, const Outside *outside, int64_t block_size)
 {
     Span text;
-    int64_t us;
-    bool is_said;
-    if (outside->is_behind_text || repeats_a_key(outside) || !envelope_time(scan, outside, &us, &is_said) ||
-        !unwrap(scan, outside->payload, block_size, &text) || text.size == 0)
+    if (repeats_a_key(outside) || !unwrap(scan, outside->payload, block_size, &text))
         return UNTOLD;
     if (memchr(text.text, '\n', (size_t)text.size) != NULL) /* no line holds one, and white space of JSON may */
         return UNTOLD;
-    const uint8_t *end = text.text + text.size;
-    if (line(scan, text.text, end + 1, is_said ? &us : NULL) != NULL)
-        return ENVELOPE;
     Outside within;
+    const uint8_t *end = text.text + text.size;
     enum Other kind = other(&within, text.text, end);
+    if (kind == CLAIMED)
+        return read_claimed(scan, text.text, within.brace, end, envelope_time(scan, at, outside)) ? CLAIMED : UNTOLD;
     return kind == BLANK || kind == NOT_M1 ? NOT_M1 : UNTOLD;
 }
 
@@ -87,15 +115,14 @@ static bool sort(Scan *scan, const uint8_t *data, int64_t size, const uint8_t *a
 {
     Outside outside;
     enum Other kind = other(&outside, at, newline);
-    if (kind == ENVELOPE) {
-        kind = enveloped(scan, &outside, size);
-        if (kind == ENVELOPE || scan->short_of_memory)
-            return !scan->short_of_memory;
-    }
+    if (kind == CLAIMED && !read_claimed(scan, at, outside.brace, newline, (Said){NO_TIME, 0}))
+        kind = UNTOLD;
+    if (kind == ENVELOPE)
+        kind = enveloped(scan, at, &outside, size);
     scan->blank += kind == BLANK;
     scan->not_m1 += kind == NOT_M1;
-    if (kind == BLANK || kind == NOT_M1)
-        return true;
+    if (scan->short_of_memory || kind == BLANK || kind == NOT_M1 || kind == CLAIMED)
+        return !scan->short_of_memory;
     return note(kind == NO_JSON ? &scan->no_json : &scan->left, (Place){scan->lines, at - data, newline - data});
 }
 
@@ -104,7 +131,7 @@ static void scan_lines(Scan *scan, const uint8_t *data, int64_t size)
 {
     const uint8_t *at = data, *end = data + size;
     while (at < end) {
-        const uint8_t *newline = line(scan, at, end, NULL);
+        const uint8_t *newline = line(scan, at, end);
         if (newline == NULL) {
             newline = memchr(at, '\n', (size_t)(end - at));
             if (newline == NULL || scan->short_of_memory)
