@@ -53,7 +53,7 @@ def main() -> int:
     results = [
         _run("ruff check", PYTHON, "-m", "ruff", "check", "--quiet"),
         _run("ruff format", PYTHON, "-m", "ruff", "format", "--check", "--quiet"),
-        _run("mypy", PYTHON, "-m", "mypy"),
+        _run("mypy", PYTHON, "-m", "mypy", "--num-workers", "auto"),
         _run("import-linter", str(Path(PYTHON).parent / "lint-imports")),
     ]
     pytest = [

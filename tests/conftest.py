@@ -28,6 +28,7 @@ NOT_TRACED = (
     "tests/ingest_store/test_life.py",
     "tests/logs_decode/test_agreement.py",
     "tests/logs_decode/test_many_lines.py",
+    "tests/logs_decode/test_others.py",
     "tests/report_pages/test_hostile.py",
 )
 """Tests that go the same ways over and over, as those with drawn examples do."""
