@@ -111,7 +111,7 @@ static enum Other enveloped(Scan *scan, const uint8_t *at, const Outside *outsid
 }
 
 /* Put a line that is no record by itself where it belongs; false where memory is short. */
-static bool sort(Scan *scan, const uint8_t *data, int64_t size, const uint8_t *at, const uint8_t *newline)
+static bool put_line(Scan *scan, const uint8_t *data, int64_t size, const uint8_t *at, const uint8_t *newline)
 {
     Outside outside;
     enum Other kind = other(&outside, at, newline);
@@ -136,7 +136,7 @@ static void scan_lines(Scan *scan, const uint8_t *data, int64_t size)
             newline = memchr(at, '\n', (size_t)(end - at));
             if (newline == NULL || scan->short_of_memory)
                 break;
-            scan->short_of_memory = !sort(scan, data, size, at, newline);
+            scan->short_of_memory = !put_line(scan, data, size, at, newline);
         }
         scan->lines++;
         at = newline + 1;
