@@ -163,6 +163,14 @@ def test_record_in_an_envelope_is_found_however_its_characters_are_spelled(spell
     assert scanned(line).left == []
 
 
+@pytest.mark.parametrize("twice", [b'"a":1,"b":2,"a":1', b'"log":1,"log":2', b'"caf\xc3\xa9":{},"caf\xc3\xa9":{}'])
+def test_record_in_an_envelope_with_a_key_twice_is_rejected(twice: bytes) -> None:
+    """Whatever reads such an object, nobody knows what it says."""
+    line = b'{%s,"body":%s}\n' % (twice, SOUND)
+    assert [reason for _, reason, _ in fast(line).rejects] == ["duplicate-key"]
+    assert fast(line) == exact(line)
+
+
 UNTIMED = SOUND.replace(b'"2026-11-16T08:00:59.216Z"', b"null")
 
 
