@@ -119,6 +119,10 @@ def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: 
         (b"a\0b", "left"),
         ('{"caf\u00e9'.encode(), "left"),
         (b'{"a":"\\u00', "left"),
+        (b'{"a":' + b"[" * 15 + b"]" * 15 + b"}", "not M1"),
+        (b'{"a":' + b"[" * 16 + b"]" * 16 + b"}", "left"),
+        (b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", "left"),
+        (b'{"a":' * 10_000 + b"{}" + b"}" * 10_000, "left"),
         (b"{" * MAX_DEPTH, "no JSON"),
         (b"{" * (MAX_DEPTH + 1), "left"),
     ],
@@ -163,6 +167,15 @@ def test_record_in_an_envelope_is_found_however_its_characters_are_spelled(spell
     line = f'{{"log":"{text}","time":"2026-11-16T00:00:00Z"}}'.encode()
     assert len(fast(line + b"\n").records) == len(exact(line + b"\n").records) == 1
     assert scanned(line).left == []
+
+
+def test_what_an_envelope_carries_is_read_as_it_was_before_it_was_escaped() -> None:
+    """A character beyond ASCII is not what its lower byte would be, and a record may be written over several lines."""
+    wide = DOCKER.replace(b"device-token", b"device\\u0162oken")
+    pretty = json.dumps({"log": "INFO " + json.dumps(json.loads(SOUND), indent=1), "time": 1794787200}).encode()
+    for line in (wide, pretty):
+        assert len(fast(line + b"\n").records) == len(exact(line + b"\n").records) == 1
+        assert fast(line + b"\n") == exact(line + b"\n")
 
 
 @pytest.mark.parametrize("twice", [b'"a":1,"b":2,"a":1', b'"log":1,"log":2', b'"caf\xc3\xa9":{},"caf\xc3\xa9":{}'])

@@ -79,7 +79,7 @@ static bool unwrap(Scan *scan, const Member *payload, int64_t block_size, Span *
         int character = *at;
         if (is_text && character == '\\') {
             at = escape(at, end, &character);
-            if (character == 0 || character >= 0x80)
+            if (character >= 0x80)
                 return false;
         } else {
             at++;
