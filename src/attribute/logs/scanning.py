@@ -1,5 +1,5 @@
 """
-Many lines of flat objects to records at once, by a compiled scanner where the installation has one.
+Many lines to records at once, by a compiled scanner where the installation has one.
 
 The scanner vouches for a line only where it can prove what the line says, or that it holds no record, and hands all
 others back. It is optional: where it could not be compiled, `SCAN` is None and the layouts of

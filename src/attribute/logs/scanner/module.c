@@ -1,10 +1,11 @@
 /*
- * Lines of flat M1 objects to columns, in one pass without the interpreter.
+ * Lines of M1 objects to columns, in one pass without the interpreter.
  *
- * `scan` vouches for a line only where it can prove what the line says: an object, perhaps behind a time and some
- * text, whose members are scalars of a narrow grammar (ASCII, no escapes, no exponents, no key twice, every required
- * field there and within its bounds). Every other line is handed back by its place and belongs on the exact path. The
- * bounds are those of `attribute.m1.fields`; a test holds the two together.
+ * `scan` vouches for a record only where it can prove what it says: an object by itself, behind some text or in one JSON
+ * envelope, whose fields are scalars of a narrow grammar (ASCII, no escapes, no exponents, no key twice, every required
+ * field there and within its bounds); what stands under other keys is only passed over. Of lines without a record it
+ * tells what is plain. Every other line is handed back by its place and belongs on the exact path. The bounds are those
+ * of `attribute.m1.fields`; a test holds the two together.
  *
  * Records that can be of no incident, whatever the rules say (a status under 400, and sooner than anything is slow), are
  * counted on the spot where the caller asks for it: of these only hashes of the ids leave, and the counts.
