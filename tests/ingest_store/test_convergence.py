@@ -24,6 +24,8 @@ from tests.ingest_store.helpers import (
     sqlite_store,
 )
 
+# A thread of the pool of connections draws when to renew one while hypothesis looks whether a strategy does.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 SOURCES = ("codex", "claude", "a::b")
 MODELS = ("gpt-5", "b::c", "o3")
 COUNTS = st.integers(0, 3) | st.integers(0, 10**12)
