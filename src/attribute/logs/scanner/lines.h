@@ -219,8 +219,7 @@ static const uint8_t *closes(const uint8_t *at, const uint8_t *end)
     at = skip(at, end);
     if (at == end || *at++ != '}')
         return NULL;
-    while (at < end && (*at == ' ' || *at == '\t' || *at == '\r'))
-        at++;
+    at = skip_blanks(at, end);
     return at < end && *at == '\n' ? at : NULL;
 }
 
