@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from attribute.engines.partial import Partial, digest
 from attribute.frames import RECORDS
 from attribute.logs.lines import decode_chunk
 from attribute.logs.scanning import SCAN, CalmTerms, Scan, Scanned
+from attribute.m1.decode import parse_instant_us
 from attribute.m1.fields import CLAIMING_NAMES, ENDING_STAGES, FIELDS, Kind
 from attribute.rollup import Rollup, bucket_of, merge
 from attribute.rules.catalogue import builtin
@@ -96,6 +98,34 @@ def test_scanner_leaves_a_line_without_a_required_field_or_with_one_twice(name: 
     claims_nothing = name in CLAIMING_NAMES  # and is not M1
     assert (found.records.height, found.not_m1) == (name not in required, claims_nothing)
     assert len(found.left) == 2 - (name not in required) - claims_nothing
+
+
+def numbers_since_the_epoch() -> st.SearchStrategy[str]:
+    """Write numbers with and without a point, most of them around the seconds and milliseconds of today."""
+    digits = st.text("0123456789", max_size=9)
+    whole = st.sampled_from(["1", "1794787200", "1794787200123", "99999999999", "100000000000", "253402300799999"])
+    drawn = st.integers(1, 10**15 - 1).map(str)
+    halves = st.sampled_from(["", "5", "0000005", "4999995", "9999995", "00048828125", "0000", "123456"])
+    return st.tuples(whole | drawn, halves | digits).map(lambda both: both[0] + ("." + both[1] if both[1] else ""))
+
+
+@needs_scanner
+@settings(max_examples=examples(200), deadline=None)
+@given(texts=st.lists(numbers_since_the_epoch(), min_size=1, max_size=30))
+def test_number_since_the_epoch_is_the_instant_that_the_record_definition_says(texts: list[str]) -> None:
+    """Seconds and milliseconds, to the nearest microsecond; a number that is none is vouched for by no one."""
+    pieces = [json.dumps({**SOUND, "ts": 0}).replace('"ts": 0', f'"ts": {text}') for text in texts]
+    assert SCAN is not None
+    found = SCAN("".join(piece + "\n" for piece in pieces).encode(), strict=False, calm=None)
+    assert found is not None
+    said: dict[int, int] = {}
+    for line, text in enumerate(texts):
+        with contextlib.suppress(ValueError):
+            said[line] = parse_instant_us(json.loads(text))
+    at_us = found.records.frame(RECORDS)["at"].to_physical()
+    vouched = dict(zip(found.lines.to_list(), at_us.to_list(), strict=True))
+    few_digits = {line for line in said if len(texts[line].replace(".", "")) <= 19}
+    assert vouched == {line: said[line] for line in few_digits}
 
 
 @needs_scanner

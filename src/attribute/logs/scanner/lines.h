@@ -118,12 +118,9 @@ static const uint8_t *instant(Scan *scan, const uint8_t *at, const uint8_t *end,
         at = rfc_3339(at + 1, end, &scan->minute, us);
         return at != NULL && at < end && *at == '"' ? at + 1 : NULL;
     }
-    uint64_t number;
-    at = whole_number(at, end, 15, &number);
-    if (at == NULL || number == 0)
-        return NULL;
-    *us = (int64_t)number * (number < SECONDS_BELOW ? 1000000 : 1000);
-    return *us <= MOST_US ? at : NULL;
+    double number;
+    at = decimal(at, end, 15, &number);
+    return at != NULL && since_the_epoch(number, us) ? at : NULL;
 }
 
 static const uint8_t *upstream_status_value(const uint8_t *at, const uint8_t *end, int16_t *status)

@@ -1,4 +1,4 @@
-/* Times: RFC 3339, and whole numbers of seconds or milliseconds. */
+/* Times: RFC 3339, and numbers of seconds or milliseconds. */
 #ifndef ATTRIBUTE_SCANNER_TIMES_H
 #define ATTRIBUTE_SCANNER_TIMES_H
 
@@ -100,6 +100,19 @@ static const uint8_t *rfc_3339(const uint8_t *at, const uint8_t *end, Minute *mi
     }
     *us = 1000000 * seconds + fraction;
     return *us >= 0 && *us <= MOST_US ? at : NULL;
+}
+
+/* Read a number as seconds where it is small, else as milliseconds, to the nearest microsecond; false: out of bounds. */
+static bool since_the_epoch(double number, int64_t *us)
+{
+    if (number < 1 || number >= 1e15)
+        return false;
+    unsigned scale = number < SECONDS_BELOW ? 1000000 : 1000;
+    int64_t whole = (int64_t)number;
+    uint64_t parts = (uint64_t)ldexp(number - (double)whole, 52); /* exact: from 1 on a double has no finer ones */
+    unsigned __int128 rest = (unsigned __int128)parts * scale + ((uint64_t)1 << 51);
+    *us = whole * scale + (int64_t)(rest >> 52);
+    return *us <= MOST_US;
 }
 
 #endif

@@ -114,32 +114,40 @@ static double nearest(uint64_t digits, int places)
 
 #define MOST_MS 1000000000u
 #define MOST_DIGITS 19
+#define MOST_PLACES 17
 
-static const uint8_t *milliseconds(const uint8_t *at, const uint8_t *end, double *value)
+/* Read a number without a sign or an exponent, of few enough digits to be read at once; the double nearest to it. */
+static const uint8_t *decimal(const uint8_t *at, const uint8_t *end, int most_whole, double *value)
 {
-    uint64_t whole;
+    uint64_t digits;
     const uint8_t *start = at;
-    at = whole_number(at, end, 10, &whole);
-    if (at == NULL || whole > MOST_MS)
+    at = whole_number(at, end, most_whole, &digits);
+    if (at == NULL)
         return NULL;
     if (at == end || *at != '.') {
-        *value = (double)whole;
+        *value = (double)digits;
         return at;
     }
     int most = MOST_DIGITS - (int)(at - start);
+    most = most < MOST_PLACES ? most : MOST_PLACES;
     const uint8_t *point = at++;
-    uint64_t digits = whole;
     while (at < end && is_digit(*at)) {
-        if (at - point > most || at - point > 17)
+        if (at - point > most)
             return NULL;
         digits = 10 * digits + (uint64_t)(*at - '0');
         at++;
     }
     int places = (int)(at - point) - 1;
-    if (places == 0 || (whole == MOST_MS && digits != whole * TEN_TO[places]))
+    if (places == 0)
         return NULL;
     *value = nearest(digits, places);
     return at;
+}
+
+static const uint8_t *milliseconds(const uint8_t *at, const uint8_t *end, double *value)
+{
+    at = decimal(at, end, 10, value);
+    return at != NULL && *value <= MOST_MS ? at : NULL;
 }
 
 static const uint8_t *status_code(const uint8_t *at, const uint8_t *end, int16_t *value)
