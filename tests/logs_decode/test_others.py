@@ -1,4 +1,4 @@
-"""Lines that hold no record: the scanner tells those that are plain, and says of all what the exact path says."""
+"""Lines that are no record by themselves: the scanner tells the plain ones, and says of all what is said one by one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from attribute.frames import RECORDS
 from attribute.logs.envelopes import PAYLOAD_KEYS, TIME_KEYS
 from attribute.logs.parsing import MAX_DEPTH
 from attribute.logs.scanning import SCAN, Scanned
-from attribute.m1.fields import CLAIMING_NAMES
+from attribute.m1.fields import CLAIMING_NAMES, FIELDS
 from tests.drawn import examples
 from tests.logs_decode.asking import exact, fast
 from tests.logs_decode.making import other
@@ -31,6 +31,8 @@ DOCKER = json.dumps(
     {"log": SOUND.decode().replace(",", ", ") + "\n", "stream": "stdout", "time": "2026-11-16T00:00:00Z"}
 ).encode()
 HELD = b'{"time":1794787200,"body":' + SOUND + b', "message":"hello \\u0022"}'
+LATE = b"INFO " + SOUND.replace(b'"latency_ms":', b'"latency_ms":"12", "took":')
+TEXT_HELD = json.dumps({"log": "{'request_id': 'a'} \"request_id\"\n", "time": "2026-11-16T00:00:00Z"}).encode()
 BEHIND = b"[web-1] 26-11-16 {x} " + SOUND.replace(b'"2026-11-16T08:00:59.216Z"', b"null")
 ODD = (
     *SPOILT,
@@ -65,14 +67,14 @@ def test_lines_of_other_programs_are_read_as_the_exact_path_reads_them(made: lis
 
 
 @pytest.mark.parametrize("spoilt", ODD)
-@pytest.mark.parametrize("line", [APP, TEXT, CUT, RICH, DOCKER, HELD, BEHIND])
+@pytest.mark.parametrize("line", [APP, TEXT, CUT, RICH, DOCKER, HELD, BEHIND, LATE, TEXT_HELD])
 def test_any_byte_in_place_of_another_is_read_as_the_exact_path_reads_it(line: bytes, spoilt: bytes) -> None:
     """No byte turns a line into something else unnoticed."""
     data = b"".join(line[:at] + spoilt + line[at + more :] + b"\n" for at in range(len(line)) for more in (0, 1))
     assert fast(data) == exact(data)
 
 
-@pytest.mark.parametrize("line", [APP, TEXT, CUT, RICH, DOCKER, HELD, BEHIND])
+@pytest.mark.parametrize("line", [APP, TEXT, CUT, RICH, DOCKER, HELD, BEHIND, LATE, TEXT_HELD])
 def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: bytes) -> None:
     """At its end and at its beginning."""
     data = b"".join(line[:at] + b"\n" + line[at:] + b"\n" for at in range(len(line)))
@@ -94,10 +96,10 @@ def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: 
         (b"{}", "not M1"),
         (b'{"request_id":"a","function":"b"}', "not M1"),
         (b'{"msg":"hello","message":5,"log":["a"]}', "not M1"),
-        (CUT, "no JSON"),
-        (b"{name}", "no JSON"),
-        (b"{'a': 1}", "no JSON"),
-        (b'{"a":1} ok', "no JSON"),
+        (CUT, "rejected"),
+        (b"{name}", "rejected"),
+        (b"{'a': 1}", "rejected"),
+        (b'{"a":1} ok', "rejected"),
         (b'{"msg":"hello {name}"}', "not M1"),
         (b'{"msg":{}}', "not M1"),
         (b'{"log":"{\\"level\\":\\"info\\"}\\n","time":"2026-11-16T00:00:00Z"}', "not M1"),
@@ -114,7 +116,11 @@ def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: 
         (b'INFO {"log":"a {x"}', "not M1"),
         (b'{"a":1e3}', "left"),
         (b'{"a":1,}', "left"),
-        (b'{"request_id":1,"function":2,"status":3}', "left"),
+        (b'{"request_id":1,"function":2,"status":3}', "rejected"),
+        (b'{"request_id":1,"function":2,"status":3,"status":4}', "left"),
+        (b'{"log":"{x"}', "not M1"),
+        (b'{"log":"{x \\"request_id\\": 1}"}', "rejected"),
+        (b'{"log":"\\"request_id\\" {x"}', "not M1"),
         (b"\xef\xbb\xbf", "left"),
         (b"a\0b", "left"),
         ('{"caf\u00e9'.encode(), "left"),
@@ -123,15 +129,20 @@ def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: 
         (b'{"a":' + b"[" * 16 + b"]" * 16 + b"}", "left"),
         (b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", "left"),
         (b'{"a":' * 10_000 + b"{}" + b"}" * 10_000, "left"),
-        (b"{" * MAX_DEPTH, "no JSON"),
+        (b"{" * MAX_DEPTH, "rejected"),
         (b"{" * (MAX_DEPTH + 1), "left"),
     ],
 )
 def test_plain_lines_are_told_and_others_handed_back(line: bytes, told: str) -> None:
     """What is told costs next to nothing; what is not costs the time of the exact path."""
     found = scanned(line)
-    counts = {"blank": found.blank, "not M1": found.not_m1, "no JSON": len(found.no_json), "left": len(found.left)}
-    assert counts == {"blank": 0, "not M1": 0, "no JSON": 0, "left": 0} | {told: 1}
+    counts = {
+        "blank": found.blank,
+        "not M1": found.not_m1,
+        "rejected": sum(map(len, found.refusals.values())),
+        "left": len(found.left),
+    }
+    assert counts == {"blank": 0, "not M1": 0, "rejected": 0, "left": 0} | {told: 1}
     assert fast(line + b"\n") == exact(line + b"\n")
 
 
@@ -241,12 +252,92 @@ def test_times_of_an_envelope_count_in_their_order() -> None:
 
 
 @needs_scanner
-def test_object_that_claims_to_be_m1_is_handed_back_and_one_that_lacks_a_claim_is_not() -> None:
+def test_object_claims_to_be_m1_by_three_names_and_no_fewer() -> None:
     """The scanner's copy of the claiming names is the list."""
     claim = dict.fromkeys(CLAIMING_NAMES)
     without = [json.dumps({name: None for name in claim if name != left}).encode() for left in claim]
     found = scanned(json.dumps(claim).encode(), *without)
-    assert ([place for place, _, _ in found.left], found.not_m1) == ([0], len(claim))
+    assert (found.refusals, found.not_m1) == ({("type", "request_id"): [0]}, len(claim))
+
+
+def with_value(name: str, value: str) -> bytes:
+    """Give a sound record's text with another value of one field."""
+    record = json.loads(SOUND)
+    pairs = [f"{json.dumps(key)}:{value if key == name else json.dumps(record[key])}" for key in record]
+    return "{{{}}}".format(",".join(pairs)).encode()
+
+
+NO_TEXT = ["1", "[]", "{}", "true", "-0"]
+NO_NUMBER = ['"1"', '""', "[]", '{"a":1}', "true", "false"]
+UNSOUND = {
+    "request_id": {"type": [*NO_TEXT, "null"], "range": ['""', f'"{"x" * 129}"']},
+    "function": {"type": [*NO_TEXT, "null"], "range": ['""', f'"{"x" * 129}"']},
+    "stage": {"type": [*NO_TEXT, "null"], "range": ['""', f'"{"x" * 65}"']},
+    "status": {"type": [*NO_NUMBER, "200.0", "1.5"], "range": ["0", "99", "600", "2000", "-200", "123456789012345"]},
+    "latency_ms": {"type": [*NO_NUMBER, "null"], "range": ["-1", "-0.5", "1000000000.5", "1000000001"]},
+    "error_code": {"type": NO_TEXT, "range": [f'"{"x" * 129}"']},
+    "upstream_status": {"type": ["[]", "{}", "true", "200.0", "-1.5"]},
+    "upstream_latency_ms": {"type": NO_NUMBER, "range": ["-1", "-0.5", "1000000000.5", "1000000001"]},
+    "ts": {
+        "time": [
+            *['""', '"x"', '"now"', '"2026-11-16"', '"2026-11-16T00:00:00"', '"2026-02-30T00:00:00Z"', '"1794787200"'],
+            *['"1968-12-31T23:59:59Z"', '"1970-01-01T00:00:00+01:00"', '"9999-12-31T23:59:59-01:00"', "[]", "true"],
+            *["-1", "-0.5", "253402300800000", "999999999999999"],
+        ]
+    },
+    "upstream": {"type": NO_TEXT, "range": [f'"{"x" * 65}"']},
+    "upstream_calls": {"type": [*NO_NUMBER, "1.0"], "range": ["-1", "1000001", "12345678"]},
+    "v": {"type": [*NO_NUMBER, "1.0"], "range": ["0", "-1", "2147483648", "99999999999"]},
+}
+UNPROVED = {
+    "request_id": ['"\\u0061"', '"caf\u00e9"'],
+    "function": ['"\\u0061"', '"' + "\u00e9" * 128 + '"'],
+    "status": ["-0", "-0.0"],
+    "latency_ms": ["-0", "-0.0", "0.123456789012345678", "1e3"],
+    "upstream_status": ["0", "-1", "600", '"x"', '""', '"TIMEOUT"', "-0"],
+    "ts": ["0", "-0", "0.5", '"1969-12-31T23:30:00-01:00"', '"1969-12-31T23:30:00Z"', '"caf\u00e9"', '"\\u0031"'],
+    "upstream_calls": ["-0"],
+    "v": ["-0"],
+}
+
+
+@needs_scanner
+@pytest.mark.parametrize("name", UNSOUND)
+def test_record_that_plainly_breaks_a_field_is_rejected_for_it(name: str) -> None:
+    """By itself, behind text and in an envelope; for the first such field in the order of their table."""
+    assert list(UNSOUND) == [field.name for field in FIELDS]
+    for reason, values in UNSOUND[name].items():
+        for value in values:
+            line = with_value(name, value)
+            broken_later = line.replace(b'"v":1', b'"v":0') if name != "v" else line
+            for wrapped in (line, b"web-1  | " + broken_later, b'{"body":%s}' % line):
+                assert scanned(wrapped).refusals == {(reason, name): [0]}, wrapped
+                assert fast(wrapped + b"\n") == exact(wrapped + b"\n")
+
+
+@needs_scanner
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in UNPROVED.items() for value in values])
+def test_record_with_a_field_that_may_be_sound_is_handed_back(name: str, value: str) -> None:
+    """Most of these are sound, spelled in a way that the scanner does not read."""
+    line = with_value(name, value)
+    assert len(scanned(line).left) == 1
+    assert fast(line + b"\n") == exact(line + b"\n")
+
+
+@needs_scanner
+def test_record_that_lacks_a_field_is_rejected_for_the_first_that_it_lacks() -> None:
+    """Where none before it is broken; what may be left out is not missed."""
+    record = json.loads(SOUND)
+    for name, required in ((field.name, field.required) for field in FIELDS):
+        if name in CLAIMING_NAMES:
+            continue
+        rest = {
+            key: value for key, value in record.items() if key not in {name, "upstream_latency_ms", "upstream_calls"}
+        }
+        line = json.dumps(rest).encode()
+        missed = name if required else "upstream_latency_ms"
+        assert scanned(line).refusals == {("missing-field", missed): [0]}
+        assert fast(line + b"\n") == exact(line + b"\n")
 
 
 def test_rejects_of_both_paths_come_in_order_of_their_lines() -> None:

@@ -82,13 +82,15 @@ def test_scanner_vouches_for_values_within_bounds_and_for_no_others(field: objec
             within, beyond = ["9999-12-31T23:59:59.999999Z", 1], ["1969-12-31T23:59:59Z", 253402300800000]
     (within if known.nullable else beyond).append(None)
     found = scanned(*({**SOUND, known.name: value} for value in within + beyond))
-    assert (found.lines.to_list(), len(found.left)) == (list(range(len(within))), len(beyond))
+    others = [place for places in found.refusals.values() for place in places] + [place for place, _, _ in found.left]
+    vouched = list(range(len(within)))
+    assert (found.lines.to_list(), sorted(others)) == (vouched, [len(within) + at for at in range(len(beyond))])
 
 
 @needs_scanner
 @pytest.mark.parametrize("name", [field.name for field in FIELDS])
-def test_scanner_leaves_a_line_without_a_required_field_or_with_one_twice(name: str) -> None:
-    """What is missing or said twice is for the exact path to judge."""
+def test_scanner_rejects_a_line_without_a_required_field_and_leaves_one_with_a_field_twice(name: str) -> None:
+    """What is said twice is for the exact path to judge."""
     without = {key: value for key, value in SOUND.items() if key != name}
     required = {field.name for field in FIELDS if field.required}
     twice = json.dumps(SOUND)[:-1] + f', "{name}": {json.dumps(SOUND[name])}}}\n'
@@ -97,7 +99,9 @@ def test_scanner_leaves_a_line_without_a_required_field_or_with_one_twice(name: 
     assert found is not None
     claims_nothing = name in CLAIMING_NAMES  # and is not M1
     assert (found.records.height, found.not_m1) == (name not in required, claims_nothing)
-    assert len(found.left) == 2 - (name not in required) - claims_nothing
+    is_missed = name in required and not claims_nothing
+    assert found.refusals == ({("missing-field", name): [0]} if is_missed else {})
+    assert [place for place, _, _ in found.left] == [1]
 
 
 def numbers_since_the_epoch() -> st.SearchStrategy[str]:

@@ -170,7 +170,9 @@ class _FastRun:
             self.exact.unknown_fields[short_name(name)] += count
         self.exact.blank += scanned.blank
         self.exact.not_m1 += scanned.not_m1
-        self.exact.rejects += [RejectedLine(self._first + place, RejectReason.JSON, "") for place in scanned.no_json]
+        for (reason, detail), places in scanned.refusals.items():
+            why = RejectReason(reason)
+            self.exact.rejects += [RejectedLine(self._first + place, why, detail) for place in places]
         self._lines = [self._body[start:end] for _, start, end in scanned.left]
         self._numbers = pl.Series([self._first + place for place, _, _ in scanned.left], dtype=pl.Int64)
 

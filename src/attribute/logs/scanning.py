@@ -1,8 +1,8 @@
 """
 Many lines to records at once, by a compiled scanner where the installation has one.
 
-The scanner vouches for a line only where it can prove what the line says, or that it holds no record, and hands all
-others back. It is optional: where it could not be compiled, `SCAN` is None and the layouts of
+The scanner vouches for a line only where it can prove what the line says, that it holds no record or why it is
+rejected, and hands all others back. It is optional: where it could not be compiled, `SCAN` is None and the layouts of
 `attribute.logs.fast_layout` do its work, slower.
 
 A *calm* record has a status under 400 and was answered sooner than anything counts as slow: it is of no incident, by
@@ -64,7 +64,8 @@ class Scanned:
         calm: the calm records, where they were to be counted.
         blank: how many lines hold nothing but white space.
         not_m1: how many lines are not M1; there may be more among those that are left.
-        no_json: the place of every line whose object is no JSON, in order; there may be more among those that are left.
+        refusals: by reason and field concerned (or nothing), the places of lines that are rejected, each list in order;
+            there may be more among those that are left.
         left: place, start and end (without the newline) of every line that it does not vouch for, in order.
         unknown_fields: how many of the records have each key that is no M1 field; ASCII, not cut yet.
         newer_versions: how many of the records a newer version of the schema wrote.
@@ -75,7 +76,7 @@ class Scanned:
     calm: CalmRecords | None
     blank: int
     not_m1: int
-    no_json: list[int]
+    refusals: dict[tuple[str, str], list[int]]
     left: list[tuple[int, int, int]]
     unknown_fields: dict[str, int]
     newer_versions: int
@@ -110,7 +111,7 @@ def assembled(found: Mapping[str, Any], *, counted: bool) -> Scanned:
         calm=_calm_records(found["calm"], values) if counted else None,
         blank=found["blank"],
         not_m1=found["not_m1"],
-        no_json=found["no_json"],
+        refusals=found["refusals"],
         left=found["left"],
         unknown_fields=found["unknown_fields"],
         newer_versions=found["newer_versions"],

@@ -132,15 +132,44 @@ typedef struct {
     int64_t size, room;
 } Places;
 
+/* Why lines are rejected: of attribute.m1.decode.RejectReason what is told here. */
+enum Reason { NO_REASON, JSON, MISSING_FIELD, TYPE, RANGE, TIME, REASON_COUNT };
+static const char *const REASON[REASON_COUNT] = {"", "json", "missing-field", "type", "range", "time"};
+
+typedef struct {
+    int64_t line;
+    int16_t reason, field; /* the field concerned, or FIELD_COUNT */
+} Refusal;
+
+typedef struct {
+    Refusal *items;
+    int64_t size, room;
+} Refusals;
+
+static bool room_for_item(void **items, int64_t size, int64_t *room, size_t width)
+{
+    if (size < *room)
+        return true;
+    int64_t wanted = *room == 0 ? 64 : 2 * *room;
+    if (!more_room(items, wanted, width))
+        return false;
+    *room = wanted;
+    return true;
+}
+
 static bool note(Places *places, Place place)
 {
-    if (places->size == places->room) {
-        int64_t room = places->room == 0 ? 64 : 2 * places->room;
-        if (!more_room((void **)&places->items, room, sizeof(Place)))
-            return false;
-        places->room = room;
-    }
+    if (!room_for_item((void **)&places->items, places->size, &places->room, sizeof place))
+        return false;
     places->items[places->size++] = place;
+    return true;
+}
+
+static bool refuse(Refusals *refusals, Refusal refusal)
+{
+    if (!room_for_item((void **)&refusals->items, refusals->size, &refusals->room, sizeof refusal))
+        return false;
+    refusals->items[refusals->size++] = refusal;
     return true;
 }
 
@@ -190,8 +219,8 @@ typedef struct {
     Page *pages;      /* ... and the counts of the first of them; those of the others are in `by_bucket` */
     Counter by_bucket;
     int64_t slot, slot_from_us; /* of the time that was asked for last */
-    Places left;    /* lines that are not vouched for */
-    Places no_json; /* lines with an object that is no JSON */
+    Places left;       /* lines that are not vouched for */
+    Refusals refusals; /* lines that are plainly rejected */
     int64_t lines, newer, blank, not_m1;
     int64_t untimed, outside, first_us, last_us; /* of calm records */
     uint64_t seed;
@@ -237,7 +266,7 @@ static void scan_free(Scan *scan)
     table_free(&scan->counts);
     table_free(&scan->latencies);
     free(scan->left.items);
-    free(scan->no_json.items);
+    free(scan->refusals.items);
     free(scan->unwrapped);
     names_free(&scan->function);
     names_free(&scan->stage);

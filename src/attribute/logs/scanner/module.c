@@ -3,8 +3,8 @@
  *
  * `scan` vouches for a record only where it can prove what it says: an object by itself, behind some text or in one JSON
  * envelope, whose fields are scalars of a narrow grammar (ASCII, no escapes, no exponents, no key twice, every required
- * field there and within its bounds); what stands under other keys is only passed over. Of lines without a record it
- * tells what is plain. Every other line is handed back by its place and belongs on the exact path. The bounds are those
+ * field there and within its bounds); what stands under other keys is only passed over. Of all other lines it tells
+ * what is plain: those without a record, and why one is rejected. Every other line is handed back by its place and belongs on the exact path. The bounds are those
  * of `attribute.m1.fields`; a test holds the two together.
  *
  * Records that can be of no incident, whatever the rules say (a status under 400, and sooner than anything is slow), are
@@ -47,17 +47,32 @@ static PyObject *list_of_statuses(const Statuses *statuses)
     return list;
 }
 
-static PyObject *list_of_lines(const Places *places)
+/* Give the list of the lines that are rejected for a reason and a field, made where there is none yet; borrowed. */
+static PyObject *list_for(PyObject *lists, const Refusal *refusal)
 {
-    PyObject *list = PyList_New(places->size);
-    for (int64_t number = 0; list != NULL && number < places->size; number++) {
-        PyObject *item = PyLong_FromLongLong(places->items[number].line);
-        if (item == NULL)
-            Py_CLEAR(list);
-        else
-            PyList_SET_ITEM(list, number, item);
-    }
+    const char *detail = refusal->field == FIELD_COUNT ? "" : FIELD[refusal->field].name;
+    PyObject *key = Py_BuildValue("ss", REASON[refusal->reason], detail), *fresh = PyList_New(0), *list = NULL;
+    if (key != NULL && fresh != NULL)
+        list = PyDict_SetDefault(lists, key, fresh);
+    Py_XDECREF(key);
+    Py_XDECREF(fresh);
     return list;
+}
+
+static PyObject *lists_of_refusals(const Refusals *refusals)
+{
+    PyObject *lists = PyDict_New(), *known[REASON_COUNT][FIELD_COUNT + 1] = {{NULL}};
+    for (int64_t number = 0; lists != NULL && number < refusals->size; number++) {
+        const Refusal *refusal = &refusals->items[number];
+        PyObject **list = &known[refusal->reason][refusal->field];
+        if (*list == NULL)
+            *list = list_for(lists, refusal);
+        PyObject *line = PyLong_FromLongLong(refusal->line);
+        if (*list == NULL || line == NULL || PyList_Append(*list, line) < 0)
+            Py_CLEAR(lists);
+        Py_XDECREF(line);
+    }
+    return lists;
 }
 
 static PyObject *counts_of_names(const Names *names)
@@ -136,7 +151,7 @@ static PyObject *answer(Scan *scan)
         "calm", calm_of(scan),
         "blank", (long long)scan->blank,
         "not_m1", (long long)scan->not_m1,
-        "no_json", list_of_lines(&scan->no_json),
+        "refusals", lists_of_refusals(&scan->refusals),
         "left", list_of_places(&scan->left),
         "unknown_fields", counts_of_names(&scan->unknown),
         "newer_versions", (long long)scan->newer);

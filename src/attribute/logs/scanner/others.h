@@ -11,10 +11,9 @@
 #include "json.h"
 #include "rows.h"
 
-enum Other { UNTOLD, BLANK, NOT_M1, NO_JSON, CLAIMED, ENVELOPE };
+enum Other { UNTOLD, BLANK, NOT_M1, NO_JSON, CLAIMED, ENVELOPE, REJECTED };
 
 #define MOST_BRACKETS 32 /* attribute.logs.parsing.MAX_DEPTH: so many are never too deep */
-#define CLAIMS (1u << REQUEST_ID | 1u << FUNCTION | 1u << STATUS)
 #define PAYLOAD_KEY_COUNT 5
 #define TIME_KEY_COUNT 4
 
@@ -66,6 +65,15 @@ static bool is_named(Span key, const char *name)
     return (size_t)key.size == strlen(name) && memcmp(key.text, name, (size_t)key.size) == 0;
 }
 
+static const Member *member_named(const Outside *outside, const char *name)
+{
+    for (int number = 0; number < outside->count; number++) {
+        if (is_named(outside->members[number].key, name))
+            return &outside->members[number];
+    }
+    return NULL;
+}
+
 /* Read the members of an object that ends with its line; false where it is no sound JSON, or a key is spelled oddly. */
 static bool read_members(Outside *outside, const uint8_t *brace, const uint8_t *end)
 {
@@ -112,13 +120,15 @@ static bool may_carry(const Member *member)
 /* Say what a sound object is that is all of its line from its brace on. */
 static enum Other object_kind(Outside *outside)
 {
-    unsigned claims = 0;
+    static const int CLAIMS[] = {REQUEST_ID, FUNCTION, STATUS};
+    size_t claims = 0;
+    while (claims < sizeof CLAIMS / sizeof *CLAIMS && member_named(outside, FIELD[CLAIMS[claims]].name) != NULL)
+        claims++;
+    if (claims == sizeof CLAIMS / sizeof *CLAIMS)
+        return CLAIMED;
     int carriers = 0;
     for (int number = 0; number < outside->count; number++) {
         const Member *member = &outside->members[number];
-        claims |= is_named(member->key, FIELD[REQUEST_ID].name) ? 1u << REQUEST_ID : 0;
-        claims |= is_named(member->key, FIELD[FUNCTION].name) ? 1u << FUNCTION : 0;
-        claims |= is_named(member->key, FIELD[STATUS].name) ? 1u << STATUS : 0;
         for (int payload = 0; payload < PAYLOAD_KEY_COUNT; payload++) {
             if (!is_named(member->key, PAYLOAD_KEYS[payload]) || !may_carry(member))
                 continue;
@@ -126,8 +136,6 @@ static enum Other object_kind(Outside *outside)
             outside->payload = member;
         }
     }
-    if (claims == CLAIMS)
-        return CLAIMED;
     return carriers == 0 ? NOT_M1 : carriers == 1 ? ENVELOPE : UNTOLD; /* which of many counts is for others to say */
 }
 

@@ -1,8 +1,8 @@
-/* All lines of a block: records, records in the text or object that an envelope carries, and lines that hold none. */
+/* All lines of a block: records, records in the text or object that an envelope carries, rejects, and all other lines. */
 #ifndef ATTRIBUTE_SCANNER_READING_H
 #define ATTRIBUTE_SCANNER_READING_H
 
-#include "lines.h"
+#include "refusals.h"
 
 /* Tell whether something like a date stands in a text before an object, which may be the time of a record without one. */
 static bool says_a_date(const uint8_t *at, const uint8_t *end)
@@ -39,16 +39,13 @@ static bool read_claimed(Scan *scan, const uint8_t *at, const uint8_t *brace, co
 static Said envelope_time(Scan *scan, const uint8_t *at, const Outside *outside)
 {
     Said said = {NO_TIME, 0};
-    for (int name = 0; name < TIME_KEY_COUNT; name++) {
-        for (int number = 0; number < outside->count; number++) {
-            const Member *member = &outside->members[number];
-            if (!is_named(member->key, TIME_KEYS[name]))
-                continue;
-            said.kind = instant(scan, member->value, member->end, &said.us) == member->end ? A_TIME : UNCLEAR;
-            return said;
-        }
-    }
-    said.kind = says_a_date(at, outside->brace) ? UNCLEAR : NO_TIME;
+    const Member *member = NULL;
+    for (int name = 0; name < TIME_KEY_COUNT && member == NULL; name++)
+        member = member_named(outside, TIME_KEYS[name]);
+    if (member != NULL)
+        said.kind = instant(scan, member->value, member->end, &said.us) == member->end ? A_TIME : UNCLEAR;
+    else
+        said.kind = says_a_date(at, outside->brace) ? UNCLEAR : NO_TIME;
     return said;
 }
 
@@ -61,6 +58,24 @@ static bool repeats_a_key(const Outside *outside)
         }
     }
     return false;
+}
+
+static enum Other reject(Scan *scan, enum Reason reason, int field)
+{
+    scan->short_of_memory |= !refuse(&scan->refusals, (Refusal){scan->lines, (int16_t)reason, (int16_t)field});
+    return REJECTED;
+}
+
+/* Take or reject what claims to be a record, in a text that ends with *newline*; UNTOLD where it is not vouched for. */
+static enum Other claimed(Scan *scan, const uint8_t *at, const Outside *outside, const uint8_t *newline, Said said)
+{
+    int field;
+    if (read_claimed(scan, at, outside->brace, newline, said))
+        return CLAIMED;
+    if (repeats_a_key(outside))
+        return UNTOLD;
+    enum Reason reason = why_refused(scan, outside, newline + 1, &field);
+    return reason == NO_REASON || scan->short_of_memory ? UNTOLD : reject(scan, reason, field);
 }
 
 /* Write what an envelope carries where it stays as long as the block, and a newline behind it; false where it is odd. */
@@ -94,7 +109,17 @@ static bool unwrap(Scan *scan, const Member *payload, int64_t block_size, Span *
     return true;
 }
 
-/* Take the record that the envelope in a line carries: CLAIMED; or say that it carries none; else the line is UNTOLD. */
+static bool names_a_request(const uint8_t *at, const uint8_t *end)
+{
+    static const char NAME[] = "\"request_id\"";
+    for (; end - at >= (int)sizeof NAME - 1; at++) {
+        if (memcmp(at, NAME, sizeof NAME - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Take or reject the record that the envelope in a line carries, or say that it carries none; else it is UNTOLD. */
 static enum Other enveloped(Scan *scan, const uint8_t *at, const Outside *outside, int64_t block_size)
 {
     Span text;
@@ -106,8 +131,10 @@ static enum Other enveloped(Scan *scan, const uint8_t *at, const Outside *outsid
     const uint8_t *end = text.text + text.size;
     enum Other kind = other(&within, text.text, end);
     if (kind == CLAIMED)
-        return read_claimed(scan, text.text, within.brace, end, envelope_time(scan, at, outside)) ? CLAIMED : UNTOLD;
-    return kind == BLANK || kind == NOT_M1 ? NOT_M1 : UNTOLD;
+        return claimed(scan, text.text, &within, end, envelope_time(scan, at, outside));
+    if (kind == NO_JSON && names_a_request(within.brace, end))
+        return NO_JSON;
+    return kind == BLANK || kind == NOT_M1 || kind == NO_JSON ? NOT_M1 : UNTOLD;
 }
 
 /* Put a line that is no record by itself where it belongs; false where memory is short. */
@@ -115,15 +142,17 @@ static bool put_line(Scan *scan, const uint8_t *data, int64_t size, const uint8_
 {
     Outside outside;
     enum Other kind = other(&outside, at, newline);
-    if (kind == CLAIMED && !read_claimed(scan, at, outside.brace, newline, (Said){NO_TIME, 0}))
-        kind = UNTOLD;
+    if (kind == CLAIMED)
+        kind = claimed(scan, at, &outside, newline, (Said){NO_TIME, 0});
     if (kind == ENVELOPE)
         kind = enveloped(scan, at, &outside, size);
+    if (kind == NO_JSON)
+        kind = reject(scan, JSON, FIELD_COUNT);
     scan->blank += kind == BLANK;
     scan->not_m1 += kind == NOT_M1;
-    if (scan->short_of_memory || kind == BLANK || kind == NOT_M1 || kind == CLAIMED)
+    if (scan->short_of_memory || kind != UNTOLD)
         return !scan->short_of_memory;
-    return note(kind == NO_JSON ? &scan->no_json : &scan->left, (Place){scan->lines, at - data, newline - data});
+    return note(&scan->left, (Place){scan->lines, at - data, newline - data});
 }
 
 /* Nothing in a line that is vouched for holds a newline: the end is looked for in the others alone. */
