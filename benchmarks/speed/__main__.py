@@ -5,7 +5,7 @@ How long whole processes take on the same logs, and how much memory: ours and ot
 
 Sizes are in GB; a GB is four million lines. All are run in turn, the runs of one round in the same minute, so that a
 busy machine is as hard on one as on the other, those that read the log with broken lines after the others. What takes a
-minute is run once. Ratios are medians of a run's time to that of DuckDB on the same file.
+minute is run once. Ratios are those of the medians, to DuckDB on the same file.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def test_line_that_breaks_off_anywhere_is_read_as_the_exact_path_reads_it(line: 
         (b'{"request_id":1,"function":2,"status":3,"status":4}', "left"),
         (b'{"log":"{x"}', "not M1"),
         (b'{"log":"{x \\"request_id\\": 1}"}', "rejected"),
-        (b'{"log":"\\"request_id\\" {x"}', "not M1"),
+        (b'{"log":"\\"request_id\\" {"}', "not M1"),
         (b"\xef\xbb\xbf", "left"),
         (b"a\0b", "left"),
         ('{"caf\u00e9'.encode(), "left"),

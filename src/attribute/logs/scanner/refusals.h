@@ -30,10 +30,10 @@ static enum Reason breach_of_text(int field, const Member *member)
 
 static enum Reason breach_of_milliseconds(const Member *member)
 {
-    double value;
+    double too_many;
     if (*member->value == '-')
         return is_zero(member) ? NO_REASON : RANGE;
-    return decimal(member->value, member->end, 15, &value) == member->end && value > MOST_MS ? RANGE : NO_REASON;
+    return decimal(member->value, member->end, 15, &too_many) == member->end ? RANGE : NO_REASON;
 }
 
 static enum Reason breach_of_instant(const Member *member, bool is_number)
