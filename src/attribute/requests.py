@@ -26,7 +26,10 @@ _TIME_ORDER: Final = (
 )  # fmt: skip
 """A total order on the records of one request, nulls first: which came last, and failing over healthy where unclear."""
 _EVIDENCE: Final = ("upstream_status", "upstream", "upstream_latency_ms", "upstream_calls", "stage")
+_SPOKEN_OF: Final = ("greatest_latency_ms", "saying_one", "most_calls")
 _RANKS: Final = {"exception": 2, "response": 1}
+_FAILED: Final = 0
+"""How bad a record's upstream status is where the call failed: such a record lends first."""
 _REQUEST: Final = "_request"
 _ROW: Final = "_row"
 _ROWS: Final = 1 << 40
@@ -39,9 +42,11 @@ def consolidate(records: pl.DataFrame, *, in_order: bool = True) -> pl.DataFrame
 
     Exact duplicates (equal in every column) count once. Where the deciding record has no `upstream_status`, the
     request's other records lend theirs: a failure (5xx, timeout) before any other 4xx, before any other status, before
-    one that is no status; the earliest of several. With the status goes the lender's `upstream`, where it names one.
-    A missing `upstream_latency_ms` is lent by the same record if it knows it, else in the same order, together with
-    the `upstream_calls` that it sums over.
+    one that is no status; of several failures the earliest, of others the one with the greatest `upstream_latency_ms`.
+    With the status goes the lender's `upstream`, where it names one. A missing `upstream_latency_ms` is lent by the
+    same record if it knows it, else in the same order, of equals always the greatest, together with the
+    `upstream_calls` that it sums over; these are null where the request's records speak of more than it holds: of a
+    greater latency, of more calls, or of latencies in more records than it sums over.
 
     Args:
         records: a `RECORDS` frame in any order, with all records of every request in it.
@@ -132,7 +137,7 @@ def _put_together(records: pl.DataFrame) -> pl.DataFrame:
             _rows(taken, rows[_ROW], ""),
             _rows(taken.select(_EVIDENCE), rows["upstream_status"], "_of_status_lender"),
             _rows(taken.select(_EVIDENCE), rows["upstream_latency_ms"], "_of_latency_lender"),
-            rows.select("records"),
+            rows.select("records", *_SPOKEN_OF),
         ],
         how="horizontal",
     )
@@ -145,9 +150,21 @@ def _choose(ordered: pl.DataFrame) -> pl.DataFrame:
         _row_of((_rank() * _ROWS + pl.col(_ROW)).max()).alias(_ROW), pl.len().cast(pl.Int32).alias("records")
     )
     others = ordered.join(deciding.select(_ROW), on=_ROW, how="anti")
-    return deciding.join(_first_lender(others, "upstream_status"), on=_REQUEST, how="left").join(
-        _first_lender(others, "upstream_latency_ms"), on=_REQUEST, how="left"
+    return (
+        deciding.join(_first_lender(others, "upstream_status"), on=_REQUEST, how="left")
+        .join(_first_lender(others, "upstream_latency_ms"), on=_REQUEST, how="left")
+        .join(_known_of_latency(ordered, others), on=_REQUEST, how="left")
     )
+
+
+def _known_of_latency(ordered: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Return, per request, the greatest upstream latency of its other records, how many say one, and the most calls."""
+    latency = pl.col("upstream_latency_ms")
+    said = others.group_by(_REQUEST).agg(
+        latency.max().alias("greatest_latency_ms"), latency.count().cast(pl.Int32).alias("saying_one")
+    )
+    most = ordered.group_by(_REQUEST).agg(pl.col("upstream_calls").max().alias("most_calls"))
+    return most.join(said, on=_REQUEST, how="left").select(_REQUEST, *_SPOKEN_OF)
 
 
 def _distinct_in_time_order(records: pl.DataFrame) -> pl.DataFrame:
@@ -164,9 +181,25 @@ def _distinct_in_time_order(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _first_lender(others: pl.DataFrame, wanted: str) -> pl.DataFrame:
-    """Return, per request, the row of the first record that knows *wanted*: the worst first, the earliest of equals."""
+    """
+    Return, per request, the row of the record that lends *wanted*, of those that know it.
+
+    The worst first. Of equals the one with the greatest upstream latency, lest a fast call hide a slow one; but of
+    failed calls the first one's status, which is the one that decided the answer.
+    """
     knowing = others.filter(pl.col(wanted).is_not_null())
-    return knowing.group_by(_REQUEST).agg(_row_of((_badness() * _ROWS + pl.col(_ROW)).min()).alias(wanted))
+    latency = pl.col("upstream_latency_ms").fill_null(-1.0)
+    of_first = (_badness() == _FAILED) if wanted == "upstream_status" else pl.lit(value=False)
+    order = {
+        "badness": _badness(),
+        "speed": pl.when(of_first).then(0.0).otherwise(-latency),
+    }
+    return (
+        knowing.select(_REQUEST, _ROW, **order)
+        .sort(_REQUEST, *order, _ROW)
+        .unique(_REQUEST, keep="first", maintain_order=True)
+        .select(_REQUEST, pl.col(_ROW).alias(wanted))
+    )
 
 
 def _row_of(ranked: pl.Expr) -> pl.Expr:
@@ -184,19 +217,19 @@ def _fill(joined: pl.DataFrame) -> pl.DataFrame:
     lacks_latency = pl.col("upstream_latency_ms").is_null()
     same_lender = takes_status & pl.col("upstream_latency_ms_of_status_lender").is_not_null()
     takes_latency = lacks_latency & pl.col("upstream_latency_ms_of_latency_lender").is_not_null()
+    lent = {
+        name: pl.when(same_lender).then(f"{name}_of_status_lender").otherwise(f"{name}_of_latency_lender")
+        for name in ("upstream_latency_ms", "upstream_calls")
+    }
+    is_all = (lent["upstream_latency_ms"] >= pl.col("greatest_latency_ms")) & (
+        lent["upstream_calls"] >= pl.max_horizontal("most_calls", "saying_one")
+    )
+    lent["upstream_calls"] = pl.when(is_all).then(lent["upstream_calls"])
     upstream = pl.coalesce("upstream_of_status_lender", "upstream")
     return joined.with_columns(
         pl.coalesce("upstream_status", "upstream_status_of_status_lender"),
         pl.when(takes_status).then(upstream).otherwise("upstream").alias("upstream"),
-        *(
-            pl.when(lacks_latency & same_lender)
-            .then(f"{name}_of_status_lender")
-            .when(takes_latency)
-            .then(f"{name}_of_latency_lender")
-            .otherwise(name)
-            .alias(name)
-            for name in ("upstream_latency_ms", "upstream_calls")
-        ),
+        *(pl.when(takes_latency).then(value).otherwise(name).alias(name) for name, value in lent.items()),
         pl.when(takes_status)
         .then("stage_of_status_lender")
         .when(takes_latency)
@@ -218,7 +251,7 @@ def _badness() -> pl.Expr:
         .when(status == UPSTREAM_INVALID)
         .then(3)
         .when((status == UPSTREAM_TIMEOUT) | (status >= 500))
-        .then(0)
+        .then(_FAILED)
         .when(status >= 400)
         .then(1)
         .otherwise(2)

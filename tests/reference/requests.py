@@ -37,11 +37,12 @@ def put_together(rows: list[Row]) -> Row:
     """Return the request that the distinct *rows* of one `request_id` come to."""
     deciding = max(rows, key=lambda row: (rank(row["stage"]), time_order(row)))
     others = [row for row in rows if row is not deciding]
-    others.sort(key=lambda row: (badness(row["upstream_status"]), time_order(row)))
+    others.sort(key=time_order)
     request = dict(deciding)
     lender_of_status = None
     if deciding["upstream_status"] is None:
-        lender_of_status = next((row for row in others if row["upstream_status"] is not None), None)
+        knowing = [row for row in others if row["upstream_status"] is not None]
+        lender_of_status = min(knowing, key=lends_status, default=None)
     if lender_of_status is not None:
         request["upstream_status"] = lender_of_status["upstream_status"]
         if lender_of_status["upstream"] is not None:
@@ -51,14 +52,36 @@ def put_together(rows: list[Row]) -> Row:
         if lender_of_status is not None and lender_of_status["upstream_latency_ms"] is not None:
             lender_of_latency = lender_of_status
         else:
-            lender_of_latency = next((row for row in others if row["upstream_latency_ms"] is not None), None)
+            knowing = [row for row in others if row["upstream_latency_ms"] is not None]
+            lender_of_latency = min(knowing, key=lends_latency, default=None)
     if lender_of_latency is not None:
         request["upstream_latency_ms"] = lender_of_latency["upstream_latency_ms"]
-        request["upstream_calls"] = lender_of_latency["upstream_calls"]
+        request["upstream_calls"] = lender_of_latency["upstream_calls"] if is_all(lender_of_latency, rows) else None
     lender = lender_of_status or lender_of_latency
     request["joined_from"] = None if lender is None else lender["stage"]
     request["records"] = len(rows)
     return request
+
+
+def lends_status(row: Row) -> tuple[int, float]:
+    """Return how early a record is asked for its status: a failed one first, of others the slowest."""
+    worse = badness(row["upstream_status"])
+    return (worse, 0.0) if worse == 0 else lends_latency(row)
+
+
+def lends_latency(row: Row) -> tuple[int, float]:
+    """Return how early a record is asked for its latency."""
+    latency_ms = row["upstream_latency_ms"]
+    return (badness(row["upstream_status"]), 1.0 if latency_ms is None else -latency_ms)
+
+
+def is_all(lender: Row, rows: list[Row]) -> bool:
+    """Say whether no record of the request, which does not know its latency itself, speaks of more than the lender."""
+    latencies = [row["upstream_latency_ms"] for row in rows if row["upstream_latency_ms"] is not None]
+    calls = [row["upstream_calls"] for row in rows if row["upstream_calls"] is not None]
+    if lender["upstream_calls"] is None or lender["upstream_latency_ms"] < max(latencies):
+        return False
+    return lender["upstream_calls"] >= max([len(latencies), *calls])
 
 
 def rank(stage: str) -> int:

@@ -127,6 +127,47 @@ def test_latency_alone_is_lent_with_its_calls() -> None:
     assert got["joined_from"] == "upstream"
 
 
+def call(stage: str, latency_ms: float, **said: object) -> dict[str, Any]:
+    return record(stage=stage, status=None, **{"upstream_status": 200, "upstream_latency_ms": latency_ms, **said})
+
+
+SLOW = record(status=200, upstream_status=200, upstream_latency_ms=None, latency_ms=3000.0)
+
+
+def test_slow_call_is_not_hidden_by_a_fast_one() -> None:
+    """Whichever came first, and whether the status is lent with it or not."""
+    for last in (SLOW, {**SLOW, "upstream_status": None}):
+        got = one(call("fast", 10.0, upstream_calls=1), call("slow", 2900.0, upstream_calls=1), last)
+        assert (got["upstream_status"], got["upstream_latency_ms"], got["joined_from"]) == (200, 2900.0, "slow")
+
+
+@pytest.mark.parametrize(
+    ("lender", "others", "calls"),
+    [
+        (call("a", 9.0, upstream_calls=1), [], 1),
+        (call("a", 9.0, upstream_calls=None), [], None),
+        (call("a", 9.0, upstream_calls=1), [call("b", 8.0, upstream_calls=1)], None),
+        (call("a", 9.0, upstream_calls=2), [call("b", 8.0, upstream_calls=1)], 2),
+        (call("a", 9.0, upstream_calls=1), [record(stage="b", upstream_latency_ms=None, upstream_calls=1)], 1),
+        (call("a", 9.0, upstream_calls=1), [record(stage="b", upstream_latency_ms=None, upstream_calls=2)], None),
+        (call("a", 9.0, upstream_status=503, upstream_calls=2), [call("b", 8.0, upstream_calls=1)], 2),
+        (call("a", 9.0, upstream_status=503, upstream_calls=2), [call("b", 9.5, upstream_calls=1)], None),
+    ],
+)
+def test_calls_are_lent_only_where_the_latency_is_that_of_all(
+    lender: dict[str, Any], others: list[dict[str, Any]], calls: int | None
+) -> None:
+    """Where other records speak of more, nobody knows what the latency leaves out."""
+    got = one(lender, *others, SLOW)
+    assert (got["upstream_latency_ms"], got["upstream_calls"], got["joined_from"]) == (9.0, calls, "a")
+
+
+def test_calls_that_the_deciding_record_counts_are_not_taken_for_those_of_a_lender() -> None:
+    """It counted two, and the lender knows the latency of one."""
+    assert one(call("a", 9.0, upstream_calls=1), {**SLOW, "upstream_calls": 2})["upstream_calls"] is None
+    assert one(call("a", 9.0, upstream_calls=2), {**SLOW, "upstream_calls": 2})["upstream_calls"] == 2
+
+
 def test_latency_of_another_record_is_lent_where_the_lender_of_the_status_has_none() -> None:
     """The status comes from the failed record, the latency from the next that knows one; the first is named."""
     got = one(

@@ -164,9 +164,12 @@ A verdict is given to a request, not to a line. Of the records that share a `req
   by `latency_ms` (which counts from the request's arrival), then by an order over the contents, so that neither the
   order of lines nor that of files matters. A record without a time counts as before those with one;
 - a missing `upstream_status` is lent by another record: one that failed (5xx, timeout) before any other 4xx, before any
-  other status, before one that is no status, the earliest of several. The name of the `upstream` comes with it;
-- a missing `upstream_latency_ms` is lent by the same record if it has one, else by another in the same order, together
-  with its `upstream_calls`;
+  other status, before one that is no status; of several failures the earliest, of others the one with the greatest
+  `upstream_latency_ms`. The name of the `upstream` comes with it;
+- a missing `upstream_latency_ms` is lent by the same record if it has one, else by another in the same order, of equals
+  the greatest. Its `upstream_calls` come with it, unless the request's records speak of more than it holds: of a
+  greater latency, of more calls, or of latencies in more records than it sums over. Then nobody knows how much it
+  leaves out, and a bottleneck verdict from it says that it may be partial;
 - records that are equal in every field count once.
 
 Healthy requests are counted by their ending records (`response`, `exception`), or by all records where a function never
