@@ -81,7 +81,7 @@ def is_all(lender: Row, rows: list[Row]) -> bool:
     calls = [row["upstream_calls"] for row in rows if row["upstream_calls"] is not None]
     if lender["upstream_calls"] is None or lender["upstream_latency_ms"] < max(latencies):
         return False
-    return lender["upstream_calls"] >= max([len(latencies), *calls])
+    return bool(lender["upstream_calls"] >= max([len(latencies), *calls]))
 
 
 def rank(stage: str) -> int:

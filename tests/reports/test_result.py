@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -171,6 +172,41 @@ def test_confidence_names_what_would_raise_it() -> None:
     confidence = result_of([*mostly, *close]).verdict.confidence
     assert confidence.word == "medium"
     assert confidence.raised_by == "a clearer majority than 61.4 % of the requests"
+
+
+def test_rejected_lines_may_be_failures_of_any_class() -> None:
+    """A writer that spoils the lines of one kind of failure must not make the other kind look like all there is."""
+    rows = [request(n, n / 40, fields=VENDOR_DOWN) for n in range(100)]
+    rows += [request(200 + n, n / 40) for n in range(1000)]
+    account = InputAccount(files=1, lines=1200, records=1100, rejected=100, rejected_by_reason={"range": 100})
+    result = result_of(rows, account=account)
+    confidence = result.verdict.confidence
+    assert (result.verdict.state, confidence.word) == (State.VENDOR, "low")
+    assert confidence.share == pytest.approx(0.4422, abs=1e-3)  # Wilson's lower bound for 100 of 200
+    assert confidence.raised_by == "fewer rejected lines: now 100; `--rejects FILE` names each of them"
+    absent = {row.class_: row.text for row in result.why_not}
+    assert absent["application"] == "no such request in what could be read"
+    few = replace(account, rejected=1, lines=1101, rejected_by_reason={"range": 1})
+    assert result_of(rows, account=few).verdict.confidence.word == "high"
+
+
+@pytest.mark.parametrize(("rejected", "word"), [(0, "high"), (20, "high"), (60, "low"), (900, "low")])
+def test_no_problem_is_as_sure_as_if_all_rejected_lines_had_failed(rejected: int, word: str) -> None:
+    """Nothing may stand out only because what stands out could not be read."""
+    rows = [request(n, n / 40) for n in range(1000)]
+    account = InputAccount(files=1, lines=1000 + rejected, records=1000, rejected=rejected)
+    confidence = result_of(rows, account=account).verdict.confidence
+    assert confidence.word == word
+    assert (confidence.raised_by is None) == (word == "high")
+    assert word == "high" or str(confidence.raised_by).startswith(f"fewer rejected lines: now {rejected}")
+
+
+def test_majority_is_never_said_of_what_is_rounded_up_to_one() -> None:
+    """5,996 of 10,000 are 59.96 %, and no majority."""
+    rows = [request(n, n / 400, fields=VENDOR_DOWN) for n in range(1499)]
+    rows += [request(5000 + n, n / 400, fields=OUR_FAULT) for n in range(1001)]
+    claim = result_of(rows).verdict.claim
+    assert claim.endswith("vendor 1,499 (59.9 %) and application 1,001 (40.0 %) lead")
 
 
 def test_confidence_of_unknown_names_an_unknown_reason() -> None:

@@ -148,9 +148,11 @@ def _no_problem(facts: Facts) -> Verdict:
     if total < FEW:
         confidence = Confidence(word="low", share=None, raised_by=f"more than {count(total)} requests")
     else:
-        # How sure it is that the true share is under the bar, were the requests a sample.
-        sure = min(CERTAIN, _surely_below(incident, total, NOTHING_STANDS_OUT))
-        confidence = Confidence(word=_word(sure), share=sure, raised_by=None if sure >= HIGH else "more requests")
+        # How sure it is that the true share is under the bar, were the requests a sample; any reject may have failed.
+        rejected = facts.account.rejected
+        sure = min(CERTAIN, _surely_below(incident + rejected, total + rejected, NOTHING_STANDS_OUT))
+        raised_by = _fewer_rejects(facts) if rejected > incident else "more requests"
+        confidence = Confidence(word=_word(sure), share=sure, raised_by=None if sure >= HIGH else raised_by)
     return Verdict(state=State.NO_PROBLEM, claim=claim, confidence=confidence)
 
 
@@ -202,7 +204,8 @@ def _mixed_claim(ranked: Sequence[ClassRow], facts: Facts) -> str:
 
 
 def _counted(part: int, whole: int) -> str:
-    return count(part) if whole < FEW else f"{count(part)} ({percent(part / whole)})"
+    """Return a part that is no majority in words; rounded, 59.96 % would look like one."""
+    return count(part) if whole < FEW else f"{count(part)} ({percent(min(part / whole, MAJORITY - 0.001))})"
 
 
 def _main_incident(incidents: Sequence[IncidentRow], class_: str | None) -> IncidentRow | None:
@@ -221,8 +224,8 @@ def _confidence(top: ClassRow, facts: Facts, *, mixed: bool) -> Confidence:
         return Confidence(word="low", share=None, raised_by=f"more than {count(incident)} failing or slow requests")
     unknown = next((row.requests for row in facts.classes if row.class_ == Class.UNKNOWN), 0)
     partial = facts.flags.get(Flag.UPSTREAM_LATENCY_MAY_BE_PARTIAL, 0) if top.class_ == Class.BOTTLENECK else 0
-    # A latency that may be partial is a doubt, not a gap: it counts half.
-    known = _lower_bound(max(incident - unknown - partial / 2, 0.0), incident)
+    # A latency that may be partial is a doubt, not a gap: it counts half. A reject may be a failure of any class.
+    known = _lower_bound(max(incident - unknown - partial / 2, 0.0), incident + facts.account.rejected)
     clear = 1.0 if mixed else 1.0 - _surely_below(top.requests, incident, MAJORITY)
     if top.class_ == Class.UNKNOWN and not mixed:
         worst = next(row for row in facts.reasons if row.class_ == Class.UNKNOWN)
@@ -238,12 +241,18 @@ def _raised_by(facts: Facts, known: float, clear: float, unknown: int, partial: 
         return None
     if clear < known:
         return f"a clearer majority than {percent(_top_share(facts))} of the requests"
+    if facts.account.rejected > max(partial, unknown):
+        return _fewer_rejects(facts)
     if partial > unknown:
         return f"`upstream_calls` in the records: {of(partial, incident)} may name only their last call"
     worst = next((row for row in facts.reasons if row.class_ == Class.UNKNOWN), None)
     if worst is None:
         return "more failing or slow requests"
     return f"fewer requests with {worst.reason}: now {of(worst.requests, incident)}"
+
+
+def _fewer_rejects(facts: Facts) -> str:
+    return f"fewer rejected lines: now {count(facts.account.rejected)}; `--rejects FILE` names each of them"
 
 
 def _top_share(facts: Facts) -> float:

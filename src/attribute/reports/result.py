@@ -115,7 +115,7 @@ def build_result(
         codes=codes,
         latency=latency,
         why=why,
-        why_not=_why_not(verdict, facts.classes, codes, latency, by_class),
+        why_not=_why_not(facts, verdict, codes, latency, by_class),
         series=series(counts),
         incidents=rows,
         flags=facts.flags,
@@ -207,8 +207,8 @@ def _incident_rows(incidents: Sequence[Incident], verdicts: Rows) -> tuple[Incid
 
 
 def _why_not(
+    facts: Facts,
     verdict: Verdict,
-    classes: Sequence[ClassRow],
     codes: Sequence[CodeRow],
     latency: Sequence[LatencyRow],
     why: Mapping[str, Sequence[WhyRow]],
@@ -216,13 +216,14 @@ def _why_not(
     """Return one line for each class that is not the answer; none where there is no answer to defend."""
     if not verdict.classes:
         return ()
-    total = sum(row.requests for row in classes)
+    total = facts.requests.incident
+    none = "no such request" if not facts.account.rejected else "no such request in what could be read"
     own = next((row for row in latency if row.measure == "own"), None)
     lines = []
-    for row in classes:
+    for row in facts.classes:
         if row.class_ in verdict.classes:
             continue
-        parts = _amount(row, total)
+        parts = _amount(row, total) if row.requests else [none]
         if not row.requests:
             pass
         elif row.class_ == Class.APPLICATION and codes and codes[0].normal is not None:
@@ -237,8 +238,6 @@ def _why_not(
 
 
 def _amount(row: ClassRow, total: int) -> list[str]:
-    if not row.requests:
-        return ["no such request"]
     share = f" ({percent(row.requests / total)})" if total >= FEW else f" of {count(total)}"
     if row.normal is None:
         return [f"{count(row.requests)}{share}"]

@@ -142,7 +142,7 @@ def _during(incident: IncidentRow, result: View) -> str:
 def _why_not(result: View, paint: Paint) -> Iterator[str]:
     """Yield one line for each class that it is not, with as many of its parts as fit whole."""
     lead = "WHY NOT  "
-    absent = [_lower(row.class_) for row in result.why_not if not row.requests]
+    absent = [row for row in result.why_not if not row.requests]
     for row in result.why_not:
         if not row.requests:
             continue
@@ -154,7 +154,7 @@ def _why_not(result: View, paint: Paint) -> Iterator[str]:
         yield paint.text(line, paint.width)
         lead = " " * len(lead)
     if absent:
-        yield from paint.wrap(f"{', '.join(absent)}: no such request", lead=lead)
+        yield from paint.wrap(f"{', '.join(_lower(row.class_) for row in absent)}: {absent[0].text}", lead=lead)
 
 
 def _lower(class_: str) -> str:
