@@ -9,6 +9,7 @@ import random
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from hypothesis import strategies as st
 from attribute.cache.identity import Snapshot
 from attribute.cache.store import Store
 from attribute.engines import gathering, local
+from attribute.engines import keeper as keepers
+from attribute.engines import kept as kepts
 from attribute.engines.analysis import Analysis, AnalysisOptions, Cache, Window
 from attribute.engines.local import analyse
 from attribute.logs.lines import decode_chunk
@@ -100,7 +103,7 @@ def logs(tmp_path: Path) -> Path:
     spread=st.randoms(use_true_random=False),
     cut=st.booleans(),
     chunk_bytes=st.sampled_from((90, 700, 1 << 24)),
-    since=st.none() | st.integers(0, 3),
+    since=st.none() | st.integers(-1, 1),
 )
 def test_log_that_grows_gives_the_answer_of_one_that_is_read_anew(  # noqa: PLR0917 - hypothesis hands them over by name
     pieces: list[list[dict[str, Any]]],
@@ -111,7 +114,7 @@ def test_log_that_grows_gives_the_answer_of_one_that_is_read_anew(  # noqa: PLR0
     since: int | None,
 ) -> None:
     """However a log grew, wherever the records of a request lie: what is kept and what is read add up exactly."""
-    window = Window(since_at=None if since is None else EPOCH.replace(second=since))
+    window = Window(since_at=None if since is None else EPOCH + timedelta(minutes=since))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "logs").mkdir()
@@ -134,6 +137,64 @@ def test_second_run_reads_only_what_is_new(logs: Path, monkeypatch: pytest.Monke
     assert bytes_decoded(logs, cache, monkeypatch) == len(log_of(500, 5))
     assert whole == len(log_of(0, 500))
     assert_same(logs, cache)
+
+
+def test_every_run_over_a_log_that_grows_again_and_again_reads_only_what_is_new(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it grew by a little, and with no more entries than there were."""
+    monkeypatch.setattr(kepts, "_INLINE_BYTES", 0)
+    cache = cache_in(logs)
+    analyse(options_for(logs, cache))
+    entries = len(cache.store.entries())
+    for number in range(5):
+        new = log_of(500 + 9 * number, 9)
+        with (logs / "logs" / "a.jsonl").open("ab") as file:
+            file.write(new)
+        assert bytes_decoded(logs, cache, monkeypatch) == len(new)
+        assert bytes_decoded(logs, cache, monkeypatch) == 0
+        assert len(cache.store.entries()) == entries
+    assert_same(logs, cache)
+
+
+def test_entries_of_a_log_that_was_replaced_do_not_stay(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies where the new ones go is taken away, its parts too."""
+    monkeypatch.setattr(kepts, "_INLINE_BYTES", 0)
+    cache, path = cache_in(logs), logs / "logs" / "a.jsonl"
+    analyse(options_for(logs, cache))
+    entries = len(cache.store.entries())
+    for number in range(4):
+        path.write_bytes(log_of(0, 1) + log_of(1000 * number + 1000, 500))
+        assert_same(logs, cache)
+    assert len(cache.store.entries()) == entries
+
+
+@pytest.mark.parametrize("since", [EPOCH.replace(second=1), EPOCH.replace(microsecond=1)])
+def test_window_that_no_other_run_will_have_leaves_nothing_in_the_cache(logs: Path, since: datetime) -> None:
+    """`--since 1h` is another instant at every run: what is kept of it would never be found again."""
+    for window in (Window(since_at=since), Window(until_at=since)):
+        assert_same(logs, cache_in(logs), window=window)
+    assert cache_in(logs).store.entries() == []
+    assert_same(logs, cache_in(logs), window=Window(since_at=EPOCH.replace(minute=1)))
+    assert cache_in(logs).store.entries()
+
+
+def test_line_over_the_border_of_two_ranges_is_looked_at_to_its_end(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes behind the border belong to the range that it begins in."""
+    monkeypatch.setattr(keepers, "SEGMENT_BYTES", 30_000)
+    monkeypatch.setattr(kepts, "GROWS_BELOW", 0)
+    cache, path = cache_in(logs), logs / "logs" / "a.jsonl"
+    text = path.read_bytes()
+    assert text[30_000 - 60 : 30_000 + 60].count(b"\n") < 2
+    for cut in range(30_000 - 60, 30_000 + 300, 20):
+        path.write_bytes(text)
+        analyse(options_for(logs, cache))
+        os.truncate(path, cut)
+        with path.open("ab") as file:
+            file.write(b"\n" + log_of(2000, 100))
+        assert_same(logs, cache)
 
 
 def test_other_rules_are_asked_without_reading_again(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

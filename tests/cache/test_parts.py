@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from attribute.engines import keeper as keepers
 from attribute.engines import kept as kepts
 from attribute.engines import local
-from attribute.engines.local import ChangedError, analyse
+from attribute.engines.local import analyse
+from attribute.engines.settle import ChangedError
 from attribute.rules.thresholds import Limits, Thresholds
 from tests.cache.test_cache import (
     IDS,

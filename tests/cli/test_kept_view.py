@@ -148,6 +148,29 @@ def test_changed_files_are_read(long_log: Path) -> None:
     changed(lambda: copy.replace(long_log), lambda: made_and_kept(job))
 
 
+def test_answer_is_kept_for_the_files_that_were_read(long_log: Path) -> None:
+    """Not for those that lie there by the time that it is kept: they were neither read nor passed over."""
+    job = job_of(long_log)
+    result = analyse_and_build(job)
+    shelf = shelf_of(job)
+    assert shelf is not None
+    image, other = long_log.with_name("picture.png"), long_log.with_name("other.log")
+    image.write_bytes(b"x")
+    long_log.rename(other)
+    shelf.keep(result)
+    assert kept(job) is None
+    image.unlink()
+    assert kept(job) is None
+    other.rename(long_log)
+    assert kept(job) == view_of(result)
+
+
+def test_answer_to_a_window_that_no_other_run_will_have_is_not_kept(long_log: Path) -> None:
+    """`--since 1h` is another question every time."""
+    assert shelf_of(job_of(long_log, since="2026-11-16T00:00:01Z")) is None
+    assert shelf_of(job_of(long_log, since="2026-11-16T00:01:00Z")) is not None
+
+
 def test_answer_that_may_change_by_itself_is_not_kept(long_log: Path) -> None:
     """While an incident goes on, or a window has not ended, time alone changes what is true."""
     during = job_of(long_log, now="2026-11-16T02:22:00Z")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from attribute.engines import gathering
 from attribute.engines.analysis import AnalysisOptions
 from attribute.engines.local import analyse
+from attribute.engines.settle import ChangedError, settle
+from attribute.logs import opened
 from attribute.logs.raw import PlainFile
 from attribute.logs.unread import Reading, Unread
 from attribute.rules.catalogue import builtin
-from tests.cache.test_cache import log_of
+from tests.cache.test_cache import assert_same, cache_in, log_of, options_for, row_line, told
 
 CHUNK_BYTES = 20_000
 
@@ -72,6 +78,89 @@ def test_error_of_the_disk_in_the_middle_costs_what_comes_after_it(
     assert [note.reason for note in account.incomplete_files] == ["read error: Input/output error"]
     assert 100_000 - 2 * CHUNK_BYTES < account.bytes <= 100_000
     assert account.lines == text[: account.bytes].count(b"\n")
+
+
+def renamed(log: Path) -> None:
+    log.rename(log.with_name("a-1.log"))
+    log.write_bytes(log_of(9000, 3))
+
+
+def deleted(log: Path) -> None:
+    log.unlink()
+
+
+def truncated(log: Path) -> None:
+    os.truncate(log, 0)
+
+
+def replaced_in_place(log: Path) -> None:
+    text = log.read_bytes()
+    log.write_bytes(b" " * (len(text) - 1) + b"\n")
+
+
+def joined_log() -> bytes:
+    """Return a log whose failures are known by their quiet records alone."""
+    lent = b"".join(row_line(n, stage="upstream", upstream_status=503) for n in range(0, 500, 10))
+    lack = {"status": 502, "upstream_status": None, "upstream_latency_ms": None}
+    return log_of(1000, 300) + lent + b"".join(row_line(n, **lack) for n in range(0, 500, 10))
+
+
+def changing(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> None:
+    """Have a change come between the first look at the logs and the second one."""
+
+    def changed(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - handed on as they are
+        change()
+        return settle(*args, **more)
+
+    monkeypatch.setattr(gathering, "settle", changed)
+
+
+@pytest.mark.parametrize(("kept", "is_packed"), [(False, False), (False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("change", [renamed, deleted])
+@pytest.mark.parametrize("held", [0, 100])
+def test_log_that_is_renamed_between_two_looks_is_read_again_all_the_same(  # noqa: PLR0917 - pytest hands them over by name
+    kept: bool,
+    is_packed: bool,
+    change: Callable[[Path], None],
+    held: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By what was opened, not by its name; where too many are open for that, the run says so and blames nobody."""
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "a.log"
+    log.write_bytes(gzip.compress(joined_log()) if is_packed else joined_log())
+    cache = cache_in(tmp_path) if kept else None
+    expected = told(analyse(options_for(tmp_path)))
+    with monkeypatch.context() as patch:
+        patch.setattr(opened, "_MOST", held)
+        changing(patch, lambda: change(log))
+        if held:
+            assert told(analyse(options_for(tmp_path, cache))) == expected
+        else:
+            with pytest.raises(ChangedError, match="changed while"):
+                analyse(options_for(tmp_path, cache))
+    if cache is not None:
+        assert_same(tmp_path, cache)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("change", [truncated, replaced_in_place])
+def test_records_that_are_gone_at_the_second_look_are_missed(
+    kept: bool, change: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of what a request says is no verdict, and nothing of it is kept for the next run."""
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "a.log"
+    log.write_bytes(joined_log())
+    cache = cache_in(tmp_path) if kept else None
+    with monkeypatch.context() as patch:
+        changing(patch, lambda: change(log))
+        with pytest.raises(ChangedError, match="changed while"):
+            analyse(options_for(tmp_path, cache))
+    if cache is not None:
+        log.write_bytes(joined_log())
+        assert_same(tmp_path, cache)
 
 
 def _broken(*_: object) -> bytes:

@@ -34,6 +34,7 @@ class Snapshot:
 
     Attributes:
         path: where.
+        inode: its device and inode.
         identity: what it is: device, inode and how it begins, and for a compressed one its size and time too.
         size_bytes: how large.
         is_plain: whether it only ever grows: it is not compressed.
@@ -41,6 +42,7 @@ class Snapshot:
     """
 
     path: str
+    inode: tuple[int, int]
     identity: str
     size_bytes: int
     is_plain: bool
@@ -79,6 +81,7 @@ class Snapshot:
             return None
         return cls(
             path=path,
+            inode=(found.st_dev, found.st_ino),
             identity=hashlib.sha256(repr(parts).encode()).hexdigest(),
             size_bytes=found.st_size,
             is_plain=is_plain,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -15,7 +15,7 @@ from attribute.cache.store import Store
 from attribute.cli.delivery import wanted_outputs
 from attribute.cli.job import Job
 from attribute.engines.choose import EngineName
-from attribute.logs.sources import Skipped, Source, discover
+from attribute.logs.sources import Source, discover
 from attribute.reports.asked import Asked, Rules
 from attribute.reports.writers import WRITERS
 
@@ -32,6 +32,8 @@ def shelf_of(job: Job) -> ViewShelf | None:
     flags = job.flags
     cache = job.options().cache
     if cache is None or flags.fingerprint or flags.rejects is not None or job.engine.name is not EngineName.LOCAL:
+        return None
+    if not job.window.comes_again:
         return None
     if not all(WRITERS[output.format].of_view for output in wanted_outputs(flags)):
         return None
@@ -79,7 +81,8 @@ class ViewShelf:
             if asked.now < datetime.fromisoformat(document["holds_from"]):
                 return None
             found = discover(self._job.paths, exclude=self._job.config.texts("exclude"))
-            if document["files"] != _files(found.sources, [_known(source) for source in found.sources], found.skipped):
+            read = [(source.name, _known(source)) for source in found.sources]
+            if document["files"] != _files(read, [(note.name, note.reason) for note in found.skipped]):
                 return None
             return unpacked(answer, asked, rules)
         except UNREADABLE:
@@ -89,18 +92,14 @@ class ViewShelf:
         """Keep an answer that will hold until a file changes; others are not kept."""
         from attribute.reports.kept_view import packed
 
-        known = result.analysis.known
+        analysis = result.analysis
         until = result.window.until_at
         lasts = until is None or until < result.generated_at
-        if known is None or not lasts or any(row.ongoing for row in result.incidents):
+        if analysis.known is None or not lasts or any(row.ongoing for row in result.incidents):
             return
-        found = discover(self._job.paths, exclude=self._job.config.texts("exclude"))
-        if len(found.sources) != len(known):
-            return
-        head = {
-            "holds_from": result.generated_at.isoformat(),
-            "files": _files(found.sources, list(known), found.skipped),
-        }
+        read = zip(analysis.names, analysis.known, strict=True)  # as they were found, whatever lies there by now
+        skipped = [(note.file, note.reason) for note in analysis.account.skipped_files]
+        head = {"holds_from": result.generated_at.isoformat(), "files": _files(read, skipped)}
         try:
             self._store.put(self.key, orjson.dumps(head) + b"\n" + packed(result))
         except TypeError:  # a file name that is no Unicode
@@ -116,8 +115,7 @@ def _known(source: Source) -> tuple[str, str] | None:
 
 
 def _files(
-    sources: Sequence[Source], known: Sequence[tuple[str, str] | None], skipped: Sequence[Skipped]
-) -> list[list[Any]]:
+    read: Iterable[tuple[str, tuple[str, str] | None]], skipped: Iterable[tuple[str, str]]
+) -> list[list[list[str]]]:
     """Say which files there are, in plain values; one that cannot be told is like no other."""
-    read = [[source.name, *(each or [])] for source, each in zip(sources, known, strict=True)]
-    return [read, [[note.name, note.reason] for note in skipped]]
+    return [[[name, *(known or [])] for name, known in read], [[name, str(reason)] for name, reason in skipped]]

@@ -46,6 +46,11 @@ class Window:
         """Whether everything lies in it, untimed requests included."""
         return self.since_at is None and self.until_at is None
 
+    @property
+    def comes_again(self) -> bool:
+        """Whether another run may have it: one that is told by how long ago it is has another one each time."""
+        return not any(at.second or at.microsecond for at in (self.since_at, self.until_at) if at is not None)
+
     def holds(self, at: pl.Expr) -> pl.Expr:
         """Return whether *at* lies in the window: never null, true for all where the window is open."""
         import polars as pl  # noqa: PLC0415 - see above
@@ -234,12 +239,14 @@ class Analysis:
         account: where every line went.
         rollup: counts per minute and key of all requests, healthy ones included.
         rows: its single verdicts.
+        names: of every file, in order, its name.
         known: of every file, in order, what it is and what it is up to where it was read; None where that is not known.
     """
 
     account: InputAccount
     rollup: Rollup
     rows: Rows
+    names: tuple[str, ...] = ()
     known: tuple[tuple[str, str], ...] | None = None
 
     @property

@@ -61,6 +61,7 @@ def conclude(gathering: Gathering, passed_over: Sequence[Skipped]) -> Analysis:
             window=options.window,
             functions=options.functions,
         ),
+        names=tuple(source.name for source in gathering.sources),
         known=gathering.all_known(),
     )
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from attribute.engines.analysis import AnalysisOptions
 from attribute.engines.keeper import Keeper
 from attribute.logs.chunks import Chunk, ChunkReader, Unread, read_part
+from attribute.logs.opened import OpenedFiles
 from attribute.logs.raw_scan import HAS_SCANNER, raw_scan
 from attribute.logs.sources import Discovery, discover
 from attribute.logs.storage import is_url
@@ -45,6 +46,7 @@ class HeadStart:
     def __init__(self, discovery: Discovery, options: AnalysisOptions, *, start: int, end: int | None) -> None:
         self.discovery = discovery
         self.area = (start, end)
+        self.files = OpenedFiles()
         self.reader = ChunkReader(
             discovery.sources[0],
             chunk_bytes=options.chunk_bytes,
@@ -52,6 +54,7 @@ class HeadStart:
             start=start,
             end=end,
             first_line=0,
+            opens=self.files.open,
         )
         self._strict = options.strict
         self._calm = options.calm_terms()
@@ -112,7 +115,7 @@ def head_start(options: AnalysisOptions) -> HeadStart | None:
     first = discovery.sources[0] if discovery.sources else None
     if first is None or first.path is None or is_url(first.path) or first.size_bytes < _LEAST_BYTES:
         return None
-    keeper = Keeper.of(first.path, first.size_bytes, options)
+    keeper = Keeper.of(first, options)
     start, end = 0, None
     if keeper is not None:
         if keeper.has_start or keeper.is_like_others:

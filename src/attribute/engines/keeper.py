@@ -15,10 +15,11 @@ from attribute.cache.hashing import new_hash
 from attribute.cache.identity import Snapshot
 from attribute.cache.store import Store
 from attribute.engines.analysis import AnalysisOptions
-from attribute.logs.chunks import Limits, plain_blocks
+from attribute.logs.chunks import Limits, line_start, plain_blocks
 
 if TYPE_CHECKING:
     from attribute.engines.kept import Address, Kept
+    from attribute.logs.sources import Source
 
 __all__ = ["Keeper", "context_of"]
 
@@ -28,7 +29,7 @@ SEGMENT_BYTES: Final = 2**28
 SEALED_BYTES: Final = Limits().text_bytes
 """So much of a file's text is sealed as is read of a compressed one: hashing takes half the time of scanning."""
 
-_FORMAT: Final = "4"
+_FORMAT: Final = "5"
 
 
 class Keeper:
@@ -48,15 +49,19 @@ class Keeper:
         self._parts: dict[int, set[str]] = {}
 
     @classmethod
-    def of(cls, path: str | None, size_bytes: int | None, options: AnalysisOptions) -> Keeper | None:
-        """Return the keeper of a file; None where nothing is to be kept of it."""
-        cache = options.cache
+    def of(cls, source: Source, options: AnalysisOptions) -> Keeper | None:
+        """Return the keeper of a file; None where nothing is to be kept of it, or another one has its name by now."""
+        cache, path, size_bytes = options.cache, source.path, source.size_bytes
         if cache is None or path is None or options.on_reject is not None or options.fingerprint:
             return None  # the hash of all bytes, and every rejected line, take reading all of it
-        if size_bytes is None or size_bytes < cache.least_bytes:
+        if not options.window.comes_again:
+            return None
+        if size_bytes < cache.least_bytes:
             return None
         snapshot = Snapshot.of(path)
-        return None if snapshot is None else cls(snapshot, cache.store, options)
+        if snapshot is None or snapshot.inode != (source.device, source.inode):
+            return None
+        return cls(snapshot, cache.store, options)
 
     def kept(self) -> Iterator[Kept]:
         """
@@ -68,9 +73,9 @@ class Keeper:
         if self.is_plain and not self.has_start and self.is_like_others:
             self.recognise(Text(plain_blocks(self._snapshot.path)), self._keep_copied)
         for found in self._ranges_of(self._snapshot.identity):
+            self._parts[start] = found.names
             if found.end > self._snapshot.lines_end or found.ending != self._snapshot.ending(start, found.end):
                 return
-            self._parts[start] = found.names
             yield found
             start = found.end
 
@@ -134,7 +139,10 @@ class Keeper:
         end = self._snapshot.lines_end
         if not self._snapshot.is_plain:
             return [(0, None)] if start == 0 else []
-        cuts = [*range(start, end, SEGMENT_BYTES), end]
+        cuts = [start]
+        while cuts[-1] < end:  # between lines: by its last bytes a range is recognised, and none of its lines goes on
+            cut = line_start(self._snapshot.path, cuts[-1] + SEGMENT_BYTES)
+            cuts.append(end if cut is None else min(cut, end))
         return list(itertools.pairwise(cuts))
 
     @property
@@ -151,9 +159,9 @@ class Keeper:
         """Whether ranges of the file can be read."""
         return self._snapshot.is_plain
 
-    def seals(self, end: int | None) -> bool:
-        """Return whether a copy of the file is to be recognised by its text up to *end*."""
-        return self.is_plain and end is not None and end <= SEALED_BYTES
+    def seals(self, start: int) -> bool:
+        """Return whether a copy of the file is to be recognised by the text of the range that begins at *start*."""
+        return self.is_plain and start < SEALED_BYTES
 
     def ending(self, start: int, end: int) -> str | None:
         """Return the hash that a range is recognised by."""

@@ -128,7 +128,11 @@ class Kept:
     rejects: tuple[tuple[int, str, str | None], ...]
 
     def followed_by(self, other: Kept) -> Kept | None:
-        """Return one range of this one and the one behind it; None where a part of one of them is gone."""
+        """
+        Return one range of this one and the one behind it; None where a part of one of them is gone.
+
+        Its `ending` is that of the latter, which may be shorter than what a range as long as both is recognised by.
+        """
         loud, quiet = _joined(self.loud, other.loud), _joined(self.quiet, other.quiet)
         if loud is None or quiet is None or self.rules != other.rules:
             return None

@@ -21,16 +21,17 @@ from attribute.engines.kept import ALL_CHUNKS, Kept, Part
 from attribute.engines.partial import Partial, digest, is_ending, own_copy
 from attribute.engines.pieces import Piece, Pieces
 from attribute.engines.ranges import Keeping, Range, kept_of
+from attribute.engines.settle import ChangedError
 from attribute.engines.settled import Shelf, rules_of
 from attribute.engines.threads import Judging, Worked, side_by_side, taking_turns
 from attribute.frames import RECORDS
 from attribute.logs.chunks import Chunk, ChunkReader, SourceOutcome, read_part
 from attribute.logs.hashes import hash_of
 from attribute.logs.lines import Decoded, decode_chunk
+from attribute.logs.opened import OpenedFiles
 from attribute.logs.raw_scan import CalmTerms, give_back_memory, keeping_memory
 from attribute.logs.scanning import SCAN, Scanned, assembled
 from attribute.logs.sources import Source, discover
-from attribute.m1.errors import AttributionError
 from attribute.rules.compile import compile_rules
 
 __all__ = ["analyse"]
@@ -39,15 +40,6 @@ _CHUNKS_BETWEEN: Final = 32
 """After so many chunks idle memory is given back."""
 
 _NO_RECORDS: Final = RECORDS.to_frame()
-
-
-class ChangedError(AttributionError):
-    """A file that is no longer what it was a moment ago."""
-
-    @classmethod
-    def meanwhile(cls, file: str) -> ChangedError:
-        """Return the error of a file that was written to elsewhere than at its end while it was read."""
-        return cls(f"{file} changed while it was read", hint="run it again")
 
 
 def analyse(options: AnalysisOptions, ahead: HeadStart | None = None) -> Analysis:
@@ -63,13 +55,16 @@ def analyse(options: AnalysisOptions, ahead: HeadStart | None = None) -> Analysi
         size, the number of threads, the names, order and compression of the files.
 
     Raises:
-        AttributionError: a path does not exist, or the rules do not compile.
+        AttributionError: a path does not exist, the rules do not compile, or what was read is gone when it is wanted
+            again.
     """
     compiled = compile_rules(options.catalogue, options.thresholds)
     discovery = discover(options.paths, exclude=options.exclude) if ahead is None else ahead.discovery
-    gathering = LocalGathering(options=options, compiled=compiled, sources=discovery.sources, ahead=ahead)
-    gathering.read()
-    return conclude(gathering, discovery.skipped)
+    files = OpenedFiles() if ahead is None else ahead.files
+    gathering = LocalGathering(options=options, compiled=compiled, sources=discovery.sources, ahead=ahead, files=files)
+    with contextlib.closing(files):
+        gathering.read()
+        return conclude(gathering, discovery.skipped)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,8 +78,10 @@ class LocalGathering(Gathering):
         rules: under which rules and limits loud records are judged.
         pieces: where every piece lies.
         known: of every source, what it is and what it is up to where it was read, or None.
+        files: where the sources are opened.
     """
 
+    files: OpenedFiles
     ahead: HeadStart | None = None
     calm: CalmTerms = field(init=False)
     rules: str = field(init=False)
@@ -100,7 +97,7 @@ class LocalGathering(Gathering):
         """Read all sources once, or take what was kept of them and read the rest."""
         with keeping_memory(), taking_turns(), ThreadPoolExecutor(self.options.threads) as pool:
             for index, source in enumerate(self.sources):
-                keeper = Keeper.of(source.path, source.size_bytes, self.options)
+                keeper = Keeper.of(source, self.options)
                 if keeper is None:
                     self.known.append(None)
                     self.outcomes.append(
@@ -151,7 +148,7 @@ class LocalGathering(Gathering):
         keeping = Keeping(pool, keeper, rules=self.rules, last=last, take=take)
         for begin, end in keeper.ranges(start):
             before = self.tally.lines
-            area = Range(start=begin, end=end, lines_before=lines, parts=[], is_sealed=keeper.seals(end))
+            area = Range(start=begin, end=end, lines_before=lines, parts=[], is_sealed=keeper.seals(begin))
             outcomes.append(self._read_range(pool, index, area))
             lines += self.tally.lines - before
             keeping.add(area, outcomes[-1])
@@ -275,6 +272,8 @@ class LocalGathering(Gathering):
         start: int,
         end: int | None,
         through: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
+        *,
+        is_second: bool = False,
     ) -> ChunkReader:
         # lines are counted once they are decoded, which costs nothing
         options = self.options
@@ -287,6 +286,7 @@ class LocalGathering(Gathering):
             first_line=0,
             in_text=True,
             through=through,
+            opens=self.files.reopen if is_second else self.files.open,
         )
 
     def _digest(self, scannable: Scannable, *, is_sealed: bool = False) -> Worked:
@@ -361,7 +361,7 @@ class LocalGathering(Gathering):
                 keeper.forget(start)
             read = [wanted(records) for records in self.fetch([piece for piece, _ in pieces])]  # in their order
             if sum(frame.height for frame in read) != rows:
-                raise ChangedError.meanwhile(self.sources[index].name)
+                raise ChangedError.of_file(self.sources[index].name)
             return pl.concat(read)
 
         if loud is not None:
@@ -411,12 +411,25 @@ class LocalGathering(Gathering):
                 self.options.on_reject(place)
 
     def fetch(self, pieces: Sequence[int]) -> Iterator[pl.DataFrame]:
-        """Yield the records of *pieces* again."""
-        return self.pieces.records(
-            pieces,
-            reader=lambda index, start, end: self._reader(self.sources[index], start, end),
-            decode=lambda chunk: decode_chunk(chunk, strict=self.options.strict).records,
+        """
+        Yield the records of *pieces* again.
+
+        Raises:
+            ChangedError: a file ends otherwise than it did before.
+        """
+        opened: list[tuple[int, ChunkReader]] = []
+
+        def reader(index: int, start: int, end: int | None) -> ChunkReader:
+            opened.append((index, self._reader(self.sources[index], start, end, is_second=True)))
+            return opened[-1][1]
+
+        yield from self.pieces.records(
+            pieces, reader=reader, decode=lambda chunk: decode_chunk(chunk, strict=self.options.strict).records
         )
+        for index, each in opened:
+            before = self.outcomes[index].problem if index < len(self.outcomes) else None
+            if each.problem not in {None, before}:
+                raise ChangedError.of_file(self.sources[index].name)
 
 
 def _scanned_ahead(found: Mapping[str, Any], data: bytes, *, strict: bool, calm: CalmTerms | None) -> Scanned:  # noqa: ARG001 - it was scanned as it would be now

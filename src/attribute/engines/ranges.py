@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import polars as pl
@@ -107,6 +107,8 @@ class Keeping:
         if new is None:
             return None, False
         grown = last.followed_by(new) if last is not None and last.grows and last.end == new.start else None
+        ending = None if grown is None else self._keeper.ending(grown.start, grown.end)
+        grown = None if grown is None or ending is None else replace(grown, ending=ending)
         self._last = self._keeper.keep(grown or new)
         return self._last, grown is not None
 

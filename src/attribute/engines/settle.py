@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, Self
 
 import polars as pl
 
@@ -27,17 +27,34 @@ from attribute.engines.quiet import QuietHashes
 from attribute.engines.spill import Spill
 from attribute.frames import RECORDS, VERDICTS
 from attribute.logs.hashes import hash_of
+from attribute.m1.errors import AttributionError
 from attribute.requests import consolidate, count_duplicates, requests_of_one
 from attribute.rollup import Rollup, count_healthy, count_some_verdicts, merge
 from attribute.rules.compile import CompiledRules
 from attribute.slots import SLOT
 from attribute.verdicts import classify, decide
 
-__all__ = ["Gathered", "Settled", "Verdicts", "matches", "of_matching_functions", "settle"]
+__all__ = ["ChangedError", "Gathered", "Settled", "Verdicts", "matches", "of_matching_functions", "settle"]
+
+
+class ChangedError(AttributionError):
+    """What is read is no longer what it was a moment ago."""
+
+    @classmethod
+    def of_file(cls, file: str) -> Self:
+        """Return the error of a file that was written to elsewhere than at its end while it was read."""
+        return cls(f"{file} changed while it was read", hint=_AGAIN)
+
+    @classmethod
+    def of_records(cls, missing: int) -> Self:
+        """Return the error of records that are gone when they are wanted again."""
+        return cls(f"the logs changed while they were read: {missing:,} records are gone", hint=_AGAIN)
+
 
 Fetch = Callable[[Sequence[int]], Iterator[pl.DataFrame]]
 """Reads pieces again and yields all their records (`RECORDS`)."""
 
+_AGAIN: Final = "run it again; a log that is rotated by copying and truncating is best read once that is done"
 _HASHED: Final = pl.Schema({**RECORDS, "hash": pl.UInt64()})
 
 
@@ -187,12 +204,14 @@ class _Spread:
     Attributes:
         shared: of all of them that have a loud one.
         decided: of those that a quiet record decides (one column, `hash`).
-        pieces: where quiet records of the others lie.
+        pieces: where quiet records of the others lie ...
+        quiet: ... and the hash of each of them.
     """
 
     shared: pl.Series
     decided: pl.DataFrame
     pieces: list[int]
+    quiet: pl.Series
 
 
 def _spread(gathered: Gathered) -> _Spread:
@@ -208,17 +227,23 @@ def _spread(gathered: Gathered) -> _Spread:
     met = gathered.quiet.met(ordered)
     shared = pl.concat([repeated, met["hash"]]).unique().rename("hash")
     if shared.is_empty():
-        return _Spread(shared=shared, decided=shared.to_frame(), pieces=[])
+        return _Spread(shared=shared, decided=shared.to_frame(), pieces=[], quiet=shared)
     ended = keys.filter("ended")
     decided = met.filter("ending").join(ended, on="hash", how="anti").select("hash").unique()
-    pieces = met.join(decided, on="hash", how="anti")["piece"].unique().sort().to_list()
-    return _Spread(shared=shared, decided=decided, pieces=pieces)
+    undecided = met.join(decided, on="hash", how="anti")
+    pieces = undecided["piece"].unique().sort().to_list()
+    return _Spread(shared=shared, decided=decided, pieces=pieces, quiet=undecided["hash"])
 
 
 def _shares(
     gathered: Gathered, spread: _Spread, compiled: CompiledRules, memory_bytes: int
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Yield the requests of several records a share at a time: their loud records with `hash`, and the quiet ones."""
+    """
+    Yield the requests of several records a share at a time: their loud records with `hash`, and the quiet ones.
+
+    Raises:
+        ChangedError: quiet records that were read before are not there any more.
+    """
     loud = Spill(_HASHED, budget_bytes=memory_bytes // 4)
     for records in gathered.loud.of(spread.shared):
         loud.add(records)
@@ -226,9 +251,14 @@ def _shares(
     if spread.pieces:
         kept = loud.lazy().join(spread.decided.lazy(), on="hash", how="anti")
         wanted = kept.select("request_id").unique().collect()
+        hashes, found = spread.quiet.unique().to_frame("hash"), 0
         for records in gathered.fetch(spread.pieces):
-            mine = records.filter(~compiled.incident).join(wanted, on="request_id", how="semi")
-            extra.add(mine.select(*RECORDS, hash_of(pl.col("request_id")).alias("hash")))
+            quiet = records.filter(~compiled.incident).select(*RECORDS, hash_of(pl.col("request_id")).alias("hash"))
+            mine = quiet.join(hashes, on="hash", how="semi")
+            found += mine.height
+            extra.add(mine.join(wanted, on="request_id", how="semi"))
+        if found < len(spread.quiet):  # without them a request would be judged by half of what it says
+            raise ChangedError.of_records(len(spread.quiet) - found)
     shares = max(1, math.ceil(2 * loud.bytes / memory_bytes))
     for number in range(shares):
         share = pl.col("hash") % shares == number

@@ -24,6 +24,7 @@ __all__ = [
     "Unread",
     "first_text",
     "is_plain",
+    "line_start",
     "plain_blocks",
     "read_part",
     "read_through",
@@ -77,6 +78,7 @@ class ChunkReader:
         in_text: whether *start* and *end* are offsets in the text of a compressed source, at which lines start: its
             text is expanded from its first byte on all the same. Of a plain file the two are one.
         through: what the text of a compressed source goes through before it is cut into lines, all of it or a rest.
+        opens: opens a file of this machine by its path; raises Fault.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class ChunkReader:
         first_line: int = 1,
         in_text: bool = False,
         through: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
+        opens: Callable[[str], PlainFile] = PlainFile.open,
     ) -> None:
         if chunk_bytes < 1 or start < 0 or first_line < 0:
             raise ValueError(
@@ -104,6 +107,7 @@ class ChunkReader:
         self._first_line = first_line
         self._in_text = in_text
         self._through = through
+        self._opens = opens
         self._raw: _Raw | None = None
         self._meter: Meter | None = None
         self._text_bytes = 0
@@ -116,6 +120,11 @@ class ChunkReader:
         if self._outcome is None:
             raise RuntimeError("the source is not read to its end yet")
         return self._outcome
+
+    @property
+    def problem(self) -> Problem | None:
+        """What kept it from being read so far, or nothing."""
+        return None if self._fault is None else self._fault.problem
 
     @property
     def bytes_read(self) -> int:
@@ -149,7 +158,7 @@ class ChunkReader:
         self._meter = self._fault = self._outcome = None
         self._text_bytes = 0
         try:
-            self._raw = raw = _open(self._source)
+            self._raw = raw = _open(self._source, self._opens)
             yield from self._parts(raw)
         except Fault as fault:
             self._fault = fault
@@ -329,6 +338,18 @@ def first_text(path: str, count: int) -> bytes:
     return text
 
 
+def line_start(path: str, offset: int) -> int | None:
+    """Return the first offset, at or after *offset*, where a line of a plain file starts; None: it cannot be read."""
+    try:
+        raw = PlainFile.open(path)
+        try:
+            return _line_start(raw, offset)
+        finally:
+            raw.close()
+    except Fault:
+        return None
+
+
 def plain_blocks(path: str) -> Iterator[bytes]:
     """Yield the bytes of a file in blocks, as far as they can be had."""
     try:
@@ -368,11 +389,11 @@ def read_through(source: Source) -> SourceOutcome:
     )
 
 
-def _open(source: Source) -> _Raw:
+def _open(source: Source, opens: Callable[[str], PlainFile] = PlainFile.open) -> _Raw:
     if source.path is not None and is_url(source.path):
         return open_remote(source)
     if source.path is not None:
-        return PlainFile.open(source.path)
+        return opens(source.path)
     assert source.stream is not None
     return source.stream.open()
 

@@ -102,6 +102,13 @@ class PlainFile:
             raise Fault(Problem.NOT_REGULAR)
         return opened
 
+    def again(self) -> PlainFile:
+        """Return the same file, whatever it is called by now and as large as it is; raises Fault."""
+        try:
+            return PlainFile(os.dup(self._descriptor), base=self._base)
+        except OSError as error:
+            raise Fault.of(error) from None
+
     def read_at(self, offset: int, count: int) -> bytes:
         """See `Readable`. Nothing past the size at opening is ever returned."""
         count = min(count, self.size_bytes - offset)
