@@ -118,6 +118,43 @@ def test_timeouts_without_status_are_part_of_the_vendor_outage_they_fall_into() 
     assert got.reasons == (("upstream-5xx", 300), ("upstream-status-missing", 44))
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"status": 400, "upstream_status": 400, "reason": "upstream-4xx-function-4xx"},
+        {"status": 500, "upstream_status": 401, "reason": "upstream-4xx-function-5xx"},
+        {"status": 503, "upstream_status": 429, "reason": "upstream-429"},
+        {"status": 500, "upstream_status": -1, "reason": "upstream-status-invalid"},
+        {"status": 200, "upstream_status": None, "reason": "upstream-status-missing"},
+        {"status": 200, "upstream_status": 200, "reason": "latency-split-unclear"},
+    ],
+    ids=lambda says: says["reason"],
+)
+def test_unknown_with_evidence_of_its_own_is_no_part_of_a_vendor_outage(says: dict[str, object]) -> None:
+    """Bad requests of callers, limits that were run into and the like: an outage beside them does not explain them."""
+    log = hour_log(FIVE).trouble(range(20, 40), FIVE, "vendor", 3)
+    for minute in range(20, 40):
+        log.add(minute, "sync", 6, "UNKNOWN", **says)
+        log.add(minute, "sync", 2, "UNKNOWN")  # even where some timeouts lie among them
+    found = group(log.counts)
+    assert [(one.class_, one.requests, one.unknown_requests) for one in found] == [
+        (Class.VENDOR, 300, 0),
+        (Class.UNKNOWN, 160, 0),
+    ]
+
+
+@pytest.mark.parametrize(("unknown", "attached"), [(15, True), (16, False)])
+def test_vendor_outage_is_mostly_the_vendor_by_evidence(unknown: int, attached: bool) -> None:
+    """However many requests nobody can explain: a few failures of the vendor do not take them all with them."""
+    log = hour_log(FIVE).trouble(range(20, 40), FIVE, "vendor", 3)
+    for minute in range(20, 40):
+        log.add(minute, "sync", unknown, "UNKNOWN")
+    found = group(log.counts)
+    assert [(one.class_, one.requests, one.unknown_requests) for one in found] == (
+        [(Class.VENDOR, 300, 300)] if attached else [(Class.VENDOR, 300, 0), (Class.UNKNOWN, 320, 0)]
+    )
+
+
 def test_unknown_stretch_elsewhere_or_of_other_functions_stays_an_incident_of_its_own() -> None:
     """Half of it must lie in the outage, and they must share a function."""
     log = Log().traffic(range(300), FIVE).trouble(range(20, 40), ["auth"], "vendor")

@@ -75,5 +75,5 @@ def group(
     until = series.last_minute if now is None else (now - _EPOCH) // timedelta(minutes=1)
     stretches = find_stretches(series, hot_minutes(series, baseline, limits), limits, until)
     stretches += find_pooled(series, baseline, limits, until, stretches)
-    found = describe(cluster(stretches, limits), known, series, limits, baseline=baseline.any)
+    found = describe(cluster(stretches, series, limits), known, series, limits, baseline=baseline.any)
     return tuple(incident for incident in found if incident.ended_at > since)

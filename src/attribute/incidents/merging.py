@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from attribute.incidents.model import IncidentSettings
-from attribute.incidents.series import CLASS_OF_KIND
+from attribute.incidents.series import CLASS_OF_KIND, Series
 from attribute.incidents.stretches import Stretch
 from attribute.rules.words import Class
 
@@ -46,8 +48,18 @@ class Cluster:
         return max(stretch.end for stretch in self.all)
 
 
-def cluster(stretches: Iterable[Stretch], settings: IncidentSettings) -> list[Cluster]:
-    """Merge stretches over functions, and attach UNKNOWN ones to vendor incidents. Sorted by start, then class."""
+def cluster(stretches: Iterable[Stretch], series: Series, settings: IncidentSettings) -> list[Cluster]:
+    """
+    Merge stretches over functions, and attach UNKNOWN ones to vendor incidents.
+
+    Args:
+        stretches: what was found ...
+        series: ... in this.
+        settings: the limits.
+
+    Returns:
+        Clusters, sorted by start, then class.
+    """
     by_class: dict[Class, list[Stretch]] = defaultdict(list)
     for stretch in stretches:
         by_class[CLASS_OF_KIND[stretch.kind]].append(stretch)
@@ -55,9 +67,10 @@ def cluster(stretches: Iterable[Stretch], settings: IncidentSettings) -> list[Cl
         class_: [Cluster(class_, group) for group in _merge(by_class[class_], class_, settings)]
         for class_ in (Class.VENDOR, Class.APPLICATION, Class.BOTTLENECK)
     }
-    vendor, left = _attach(merged[Class.VENDOR], [(one,) for one in by_class[Class.UNKNOWN]], settings)
+    unanswered = _unanswered(by_class[Class.UNKNOWN], series)
+    vendor, left = _attach(merged[Class.VENDOR], [(one,) for one in by_class[Class.UNKNOWN]], unanswered, settings)
     unknown = _merge([stretch for group in left for stretch in group], Class.UNKNOWN, settings)
-    vendor, left = _attach(vendor, unknown, settings)
+    vendor, left = _attach(vendor, unknown, unanswered, settings)
     clusters = [
         *vendor,
         *merged[Class.APPLICATION],
@@ -84,10 +97,33 @@ def _merge(stretches: Sequence[Stretch], class_: Class, settings: IncidentSettin
     return [tuple(group) for group in groups]
 
 
+def _unanswered(stretches: Sequence[Stretch], series: Series) -> dict[Stretch, int]:
+    """Return of how many requests of each stretch no upstream's answer is known, and that failed."""
+    if not stretches:
+        return {}
+    before = pl.concat([pl.Series([0], dtype=pl.Int64), series.minutes["unanswered"].cum_sum().cast(pl.Int64)])
+    rows = [
+        series.minutes["key"].search_sorted(
+            series.keys(pl.DataFrame({"function": [one.function for one in stretches], "minute": minutes}))
+        )
+        for minutes in ([one.start for one in stretches], [one.end for one in stretches])
+    ]
+    return dict(zip(stretches, (before[rows[1]] - before[rows[0]]).to_list(), strict=True))
+
+
 def _attach(
-    vendor: Sequence[Cluster], unknown: Sequence[tuple[Stretch, ...]], settings: IncidentSettings
+    vendor: Sequence[Cluster],
+    unknown: Sequence[tuple[Stretch, ...]],
+    unanswered: Mapping[Stretch, int],
+    settings: IncidentSettings,
 ) -> tuple[list[Cluster], list[tuple[Stretch, ...]]]:
-    """Attach each group of UNKNOWN stretches to the vendor incident that holds at least half of it, or leave it."""
+    """
+    Attach each group of UNKNOWN stretches to the vendor incident that it is part of, or leave it.
+
+    It is where the incident holds at least half of it, and most of its requests failed and saw no answer: calls that
+    timed out leave no status. Other UNKNOWN has evidence of its own. And what the vendor is blamed for is mostly the
+    vendor's by evidence: an incident takes no more of it than `attached_most` times its own requests.
+    """
     grace = settings.merge_minutes
     order = sorted(range(len(vendor)), key=lambda number: vendor[number].start)
     of_function: dict[int, list[int]] = defaultdict(list)
@@ -95,8 +131,17 @@ def _attach(
         for function in dict.fromkeys(stretch.function for stretch in vendor[number].all):
             of_function[function].append(number)
     added: dict[int, list[Stretch]] = defaultdict(list)
+    room = [
+        settings.attached_most * sum(stretch.requests for stretch in one.stretches)
+        - sum(stretch.requests for stretch in one.attached)
+        for one in vendor
+    ]
     left = []
     for group in unknown:
+        requests = sum(one.requests for one in group)
+        if 2 * sum(unanswered[one] for one in group) < requests:
+            left.append(group)
+            continue
         start, end = min(one.start for one in group), max(one.end for one in group)
         best, best_inside = -1, 0
         for function in dict.fromkeys(one.function for one in group):
@@ -109,8 +154,9 @@ def _attach(
                     break
                 if inside > best_inside:
                     best, best_inside = number, inside
-        if best >= 0 and 2 * best_inside >= end - start:
+        if best >= 0 and 2 * best_inside >= end - start and requests <= room[best]:
             added[best].extend(group)
+            room[best] -= requests
         else:
             left.append(group)
     return [

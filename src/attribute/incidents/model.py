@@ -44,6 +44,7 @@ class IncidentSettings:
         reopen_minutes: two stretches of one function and class this close are one.
         min_excess: a stretch with fewer requests over the expected is dropped.
         merge_minutes: stretches of several functions this close are one incident.
+        attached_most: UNKNOWN requests that a vendor incident takes with it, at most so many for each of its own.
         release_minutes: for application incidents, only those that start this close are.
         pooled_outage_minutes: vendor trouble that only all functions together show must weigh as much as so many
             minutes of full outage.
@@ -77,6 +78,7 @@ class IncidentSettings:
     reopen_minutes: int = 60
     min_excess: float = 2.0
     merge_minutes: int = 15
+    attached_most: float = 1.0
     release_minutes: int = 5
     pooled_outage_minutes: float = 5.0
     burst_slot_minutes: int = 10

@@ -37,6 +37,8 @@ CLASS_OF_KIND: Final = {
 
 _REFUSED: Final = pl.col("upstream_status").is_null() & pl.col("status").is_between(400, 499)
 
+_UNANSWERED: Final = pl.col("upstream_status").is_null() & (pl.col("status").is_null() | (pl.col("status") >= 500))
+
 _KIND_OF_CLASS: Final = pl.col("class").replace_strict(
     {str(of): str(kind) for kind, of in CLASS_OF_KIND.items() if kind != Kind.REFUSED},
     default=None,
@@ -67,8 +69,9 @@ class Series:
         functions: their names, in alphabetical order; elsewhere a function is its place in this list.
         first_minute: the first minute that has a request.
         last_minute: the last one.
-        minutes: columns `function`, `minute`, `key`, `requests`, `healthy`, and one for each kind, named after it, with
-            its requests, sorted by the first two; a row per pair that occurred. `key` ascends.
+        minutes: columns `function`, `minute`, `key`, `requests`, `healthy`, one for each kind, named after it, with its
+            requests, and `unanswered` with those UNKNOWN ones that failed and of which no upstream's answer is known,
+            sorted by the first two; a row per pair that occurred. `key` ascends.
         kinds: those that occurred.
     """
 
@@ -106,6 +109,7 @@ def lay_out(counts: pl.DataFrame) -> Series | None:
     sums = {"requests": pl.col("requests"), "healthy": _only(pl.col("class") == NO_CLASS)} | {
         kind.value: _only(_KIND_IS[kind]) for kind in Kind
     }
+    sums["unanswered"] = _only(_KIND_IS[Kind.UNKNOWN] & _UNANSWERED)
     minutes = (
         counts.lazy()
         .select((function * stride + (minute - first)).alias("key"), **sums)
