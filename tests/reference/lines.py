@@ -89,10 +89,12 @@ def tell_line(told: Told, number: int, line: bytes, strict: bool, cut_off: bool)
 
 
 def find(line: bytes, cut_off: bool) -> tuple[Obj | None, int | None]:
-    if 0 in line:
-        raise RejectedError("encoding" if looks_like_utf16(line) else "nul")
+    if 0 in line and looks_like_utf16(line):
+        raise RejectedError("encoding")
     if line[:3] == b"\xef\xbb\xbf":
         line = line[3:]
+    if 0 in line and opening(line) is not None:
+        raise RejectedError("nul")
     if all(byte in b" \t\n\r\v\f" for byte in line):
         return None, None
     at = opening(line)
@@ -398,7 +400,7 @@ def upstream_status_in(obj: Obj) -> object:
         return None
     if value == "timeout":
         return 0
-    if isinstance(value, str):
+    if isinstance(value, str) or (isinstance(value, float) and not -(2.0**63) < value < 2.0**63):
         return -1
     if isinstance(value, bool) or not isinstance(value, int):
         raise RejectedError("type", "upstream_status")

@@ -90,6 +90,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_BELOW: Final = 10**11
 """An epoch number under this is in seconds (to the year 5138), any other in milliseconds (from 1973 on)."""
 _LONGEST_NAME: Final = 128
+_BEYOND_64_BITS: Final = 2.0**63
 
 _RFC_3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
@@ -189,12 +190,19 @@ def _integer_reader(field: Field) -> Reader:
     return read
 
 
+def _is_beyond_64_bits(value: object) -> bool:
+    """Say whether a number is an integer that a JSON parser gives as a float, for it does not fit 64 bits."""
+    return isinstance(value, float) and abs(value) >= _BEYOND_64_BITS
+
+
 def _upstream_status_reader(field: Field) -> Reader:
     low, high = field.minimum, field.maximum
 
     def read(value: object) -> int:
         if isinstance(value, str):
             return UPSTREAM_TIMEOUT if value == TIMEOUT else UPSTREAM_INVALID
+        if _is_beyond_64_bits(value):
+            return UPSTREAM_INVALID
         if not isinstance(value, int) or isinstance(value, bool):
             _broken(RejectReason.TYPE)
         return value if low <= value <= high else UPSTREAM_INVALID
