@@ -15,6 +15,7 @@ import pytest
 
 from attribute.cli.main import run
 from attribute.gate.baseline import checksum
+from tests.cli.conftest import unread
 from tests.gate.world import BLIND, FUNCTIONS, HEALTHY, KNOWN, NOW, START, UNKNOWN, Row
 
 Run = Callable[..., tuple[int, str, str]]
@@ -376,6 +377,40 @@ def test_gate_does_not_depend_on_how_the_logs_are_spread(attribute: Run, logs: P
         (tmp_path / f"{number}.json").write_bytes(b"".join(reversed(lines[number::3])))
     whole = attribute("gate", "spike.log", "-o", "json")
     assert attribute("gate", "2.json", "0.json", "1.json", "-o", "json") == whole
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["calm.log"], 0),
+        (["spike.log"], 3),
+        (["spike.log", "-o", "text", "-o", "github"], 3),
+        (["spike.log", "-o", "json", "--exit-zero"], 0),
+        (["empty.log"], 4),
+    ],
+)
+def test_gate_whose_reader_left_keeps_its_exit_code(logs: Path, tmp_path: Path, words: list[str], code: int) -> None:
+    """`attribute gate logs/ | head -1` under `pipefail` fails where the gate does, and for no other reason."""
+    arguments = [str(logs / word) if word.endswith(".log") else word for word in words]
+    assert unread("gate", *arguments, "--now", NOW.isoformat(), "--isolated", cwd=tmp_path) == (code, "")
+
+
+def test_gate_whose_reader_left_tells_the_runner_all_the_same(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What later steps read does not hang on who reads the log of this one."""
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    arguments = [str(logs / "spike.log"), "--now", NOW.isoformat(), "--isolated", "-o", "text", "-o", "github"]
+    assert unread("gate", *arguments, cwd=tmp_path) == (3, "")
+    assert (tmp_path / "output").read_text().startswith("gate=fail\nexit-code=3\n")
+    assert (tmp_path / "summary").read_text().startswith("### ")
+
+
+def test_check_of_a_baseline_whose_reader_left_keeps_its_exit_code(attribute: Run, tmp_path: Path) -> None:
+    """An unusable baseline is none, whoever reads."""
+    attribute("baseline", "build", "day.log", "-o", "short.json")
+    assert unread("baseline", "check", "short.json", "--now", NOW.isoformat(), cwd=tmp_path) == (4, "")
 
 
 def test_gate_in_a_process_of_its_own_ends_with_its_code(logs: Path) -> None:
