@@ -37,7 +37,7 @@ class Gate:
         overall, single = judge_spikes(
             samples, self.usual(hour), settings, kind=Kind.UNEXPLAINED, windows=settings.spike_hours, search=False
         )
-        return bool(single) or any(test.fails for test in overall), bool(covered.failing)
+        return any(test.fails for test in (*single, *overall)), bool(covered.failing)
 
     def usual(self, hour: int) -> Expectation:
         end = (hour - self.settings.spike_hours[-1]) // 24 * 24

@@ -88,6 +88,21 @@ def process(
     )
 
 
+def unread(*arguments: str, cwd: Path) -> tuple[int, str]:
+    """Runs a command line whose stdout nobody reads: the pipe is closed before anything is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "attribute", *arguments],
+            cwd=cwd, stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE, check=False, text=True,
+            timeout=60,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    return done.returncode, done.stderr
+
+
 def record(number: int, **fields: object) -> str:
     """One healthy M1 line, a second after the one before, unless *fields* say otherwise."""
     row: dict[str, object] = {

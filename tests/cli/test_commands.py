@@ -17,7 +17,7 @@ from attribute.cli.crash import save_traceback
 from attribute.cli.group import LazyGroup
 from attribute.cli.group import attribute as group
 from attribute.cli.main import run
-from tests.cli.conftest import CommandLine, process, record
+from tests.cli.conftest import CommandLine, process, record, unread
 from tests.reports.hostile import acts
 
 HEAVY = ("polars", "jinja2", "rich", "starlette", "pyspark", "distributed", "obstore", "pyarrow")
@@ -216,6 +216,30 @@ def test_closed_pipe_is_quiet_and_does_not_fail_a_script(home: Path, logs: Path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["class"] == "vendor"
     assert json.loads((home / "r.json").read_text())["classes"]["vendor"] == 60
+
+
+def test_reader_that_closes_the_pipe_at_once_is_no_error(home: Path, logs: Path) -> None:
+    """More than a pipe holds and nobody who reads it: no error, no word, and the files are there."""
+    lines = [record(number, status=502, upstream_status=503) for number in range(1_000, 3_000)]
+    (logs / "many.log").write_text("\n".join(lines))
+    assert len(process("logs", "-o", "verdicts", cwd=home).stdout) > 4 * 65_536
+    assert unread("logs", "-o", "verdicts", "-o", "json:r.json", cwd=home) == (0, "")
+    assert json.loads((home / "r.json").read_text())["classes"]["vendor"] == 2_060
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["logs"], ["config", "show"], ["watch", "logs"], ["explain", "vendor", "logs"]],
+)
+def test_any_command_whose_reader_left_ends_with_zero(home: Path, logs: Path, arguments: list[str]) -> None:
+    """Little output or much, and one that would have no end: a closed pipe ends it, and is no failure."""
+    assert unread(*arguments, cwd=home) == (0, "")
+
+
+def test_reader_that_leaves_does_not_make_an_answer_of_none(home: Path, logs: Path) -> None:
+    """What cannot be judged cannot be judged, whoever reads."""
+    (home / "empty.log").write_text("")
+    assert unread("empty.log", cwd=home) == (4, "")
 
 
 def test_full_disk_is_an_error_that_says_so(home: Path, logs: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from attribute.cli.main import run
 from attribute.gate.baseline import checksum
+from tests.cli.conftest import unread
 from tests.gate.world import BLIND, FUNCTIONS, HEALTHY, KNOWN, NOW, START, UNKNOWN, Row
 
 Run = Callable[..., tuple[int, str, str]]
@@ -204,7 +205,22 @@ def test_untimed_logs_are_judged_by_limits(attribute: Run, tmp_path: Path) -> No
         (("-o", "json", "-o", "junit"), "both go to stdout"),
         (("-o", "junit:a.xml", "-o", "sarif:a.xml"), "two outputs go to"),
         (("-o", "junit5"), "did you mean `junit`?"),
-        (("--baseline", "nowhere.json"), "cannot be read"),
+        (
+            ("--baseline", "nowhere.json"),
+            (
+                "attribute: error: nowhere.json: the baseline cannot be read: No such file or directory\n"
+                "  hint: `attribute baseline build LOGS -o FILE` writes one\n"
+            ),
+        ),
+        (
+            ("--max-unknown-share", "5"),
+            (
+                "attribute: error: --max-unknown-share: '5' is no share, expected a share of 0 to 1: 5% or 0.05\n"
+                "  hint: for a count of requests there is --max-unknown\n"
+            ),
+        ),
+        (("--max-unknown-share", "nan"), "expected a share"),
+        (("--max-unknown-share", "5%%"), "expected a share"),
     ],
 )
 def test_gate_that_is_asked_nonsense_ends_with_two(attribute: Run, arguments: tuple[str, ...], said: str) -> None:
@@ -241,6 +257,62 @@ def test_limit_of_the_configuration_that_cannot_be_meant_ends_with_two(
     assert (code, out) == (2, "")
     assert said in err
     assert "attribute.toml:3: [[gate]]" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"), [("max-unknown-share", ("--max-unknown-share", "5%")), ("max-unknown", ("--max-unknown", "5"))]
+)
+def test_limit_that_is_called_like_one_of_the_command_line_is_refused(
+    attribute: Run, tmp_path: Path, name: str, flag: tuple[str, str]
+) -> None:
+    """Two checks of one name would be one to whoever reads the outputs; without the flag the name is free."""
+    (tmp_path / "attribute.toml").write_text(
+        f'[[gate]]\nname = "{name}"\nwhere = {{ class = "vendor" }}\nmax = "100%"\n'
+    )
+    code, out, err = attribute("gate", "calm.log", *flag)
+    assert (code, out) == (2, "")
+    assert f"attribute.toml:1: [[gate]]: the limit is called `{name}`, as is that of `--{name}`" in err
+    assert "hint: give it another `name`, or leave the flag out" in err
+    assert attribute("gate", "calm.log", "--check", "limits")[0] == 0
+
+
+ON_NO_DATA = {
+    "fail": (3, "error", "failure", 1, 0),
+    "warn": (0, "warning", "system-out", 0, 1),
+    "pass": (0, "notice", "skipped", 0, 0),
+    "inconclusive": (4, "warning", "skipped", 0, 0),
+}
+
+
+@pytest.mark.parametrize("on_no_data", ON_NO_DATA)
+def test_limit_without_data_is_the_same_in_all_outputs(attribute: Run, tmp_path: Path, on_no_data: str) -> None:
+    """What a limit without data counts as is what every format says: it fails in all of them, or in none."""
+    (tmp_path / "attribute.toml").write_text(
+        f'[[gate]]\nname = "pay"\nwhere = {{ class = "UNKNOWN", function = "pay" }}\nmax = "5%"\nover = "1h"\n'
+        f'on_no_data = "{on_no_data}"\n'
+    )
+    forms = ("json", "junit", "gitlab", "sarif", "prom", "text")
+    wanted = [word for form in forms for word in ("-o", f"{form}:{form}.out")]
+    code, out, _ = attribute("gate", "calm.log", "--check", "limits", "-o", "github", *wanted)
+    found = {form: (tmp_path / f"{form}.out").read_text() for form in forms}
+    expected_code, command, tag, failed, warned = ON_NO_DATA[on_no_data]
+    assert code == expected_code
+    assert [one.partition(" ")[0] for one in out.splitlines()] == [f"::{command}"]
+    (check,) = json.loads(found["json"])["checks"]
+    counts_as = {"fail": "fail", "inconclusive": "inconclusive"}.get(on_no_data, "pass")
+    assert (check["state"], check["counts_as"], check["decides"]) == ("inconclusive", counts_as, True)
+    assert f'failures="{failed}"' in found["junit"]
+    assert f"<{tag}" in found["junit"]
+    assert f'attribute_gate_failed_checks{{check="limit"}} {failed}' in found["prom"]
+    assert f'attribute_gate_warned_checks{{check="limit"}} {warned}' in found["prom"]
+    severities = [one["severity"] for one in json.loads(found["gitlab"])]
+    levels = [one["level"] for one in json.loads(found["sarif"])["runs"][0]["results"]]
+    assert severities == {"error": ["major"], "warning": ["minor"], "notice": []}[command]
+    assert levels == ([] if command == "notice" else [command])
+    word = {"fail": "FAIL", "warn": "WARN", "pass": "-   ", "inconclusive": "?   "}[on_no_data]
+    assert found["text"].splitlines()[1].startswith(f"  {word} last 1 h, `pay`: ")
+    if on_no_data == "fail":
+        assert found["text"].startswith("gate failed: too little data for a limit that fails then: pay\n")
 
 
 def test_limit_of_pyproject_points_at_its_line(attribute: Run, tmp_path: Path) -> None:
@@ -376,6 +448,40 @@ def test_gate_does_not_depend_on_how_the_logs_are_spread(attribute: Run, logs: P
         (tmp_path / f"{number}.json").write_bytes(b"".join(reversed(lines[number::3])))
     whole = attribute("gate", "spike.log", "-o", "json")
     assert attribute("gate", "2.json", "0.json", "1.json", "-o", "json") == whole
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["calm.log"], 0),
+        (["spike.log"], 3),
+        (["spike.log", "-o", "text", "-o", "github"], 3),
+        (["spike.log", "-o", "json", "--exit-zero"], 0),
+        (["empty.log"], 4),
+    ],
+)
+def test_gate_whose_reader_left_keeps_its_exit_code(logs: Path, tmp_path: Path, words: list[str], code: int) -> None:
+    """`attribute gate logs/ | head -1` under `pipefail` fails where the gate does, and for no other reason."""
+    arguments = [str(logs / word) if word.endswith(".log") else word for word in words]
+    assert unread("gate", *arguments, "--now", NOW.isoformat(), "--isolated", cwd=tmp_path) == (code, "")
+
+
+def test_gate_whose_reader_left_tells_the_runner_all_the_same(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What later steps read does not hang on who reads the log of this one."""
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    arguments = [str(logs / "spike.log"), "--now", NOW.isoformat(), "--isolated", "-o", "text", "-o", "github"]
+    assert unread("gate", *arguments, cwd=tmp_path) == (3, "")
+    assert (tmp_path / "output").read_text().startswith("gate=fail\nexit-code=3\n")
+    assert (tmp_path / "summary").read_text().startswith("### ")
+
+
+def test_check_of_a_baseline_whose_reader_left_keeps_its_exit_code(attribute: Run, tmp_path: Path) -> None:
+    """An unusable baseline is none, whoever reads."""
+    attribute("baseline", "build", "day.log", "-o", "short.json")
+    assert unread("baseline", "check", "short.json", "--now", NOW.isoformat(), cwd=tmp_path) == (4, "")
 
 
 def test_gate_in_a_process_of_its_own_ends_with_its_code(logs: Path) -> None:

@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 
 from attribute.frames import COUNTS
-from attribute.gate import GateResult, GateSettings, Kind, Level, Limit, RulesMark, State, Why, gate
+from attribute.gate import Check, GateResult, GateSettings, Kind, Level, Limit, RulesMark, State, Why, gate
 from attribute.gate.baseline import build
 from attribute.gate.limits import LimitError, NoData
 from attribute.gate.shape import Shape
+from attribute.gate.spike import NEW_FUNCTIONS
 from attribute.rules.words import Class, Reason
 from tests.gate.world import (
     BLIND,
@@ -24,12 +25,17 @@ from tests.gate.world import (
     UNKNOWN,
     ago,
     calm,
+    calm_rows,
     frame,
     row,
     steady,
     troubled,
     turned,
 )
+
+
+def only(check: Check) -> GateSettings:
+    return GateSettings(checks=frozenset({check}))
 
 
 def states(result: GateResult) -> dict[str, str]:
@@ -263,7 +269,137 @@ def test_logs_that_stopped_are_inconclusive() -> None:
     """Old logs say nothing about now, however good they look."""
     result = gate(calm(), now=NOW + timedelta(hours=30))
     assert result.state is State.INCONCLUSIVE
-    assert [one.id for one in result.outcomes if one.why is Why.STALE] == ["unknown-spike/24h"]
+    assert [one.id for one in result.outcomes if one.why is Why.STALE] == ["coverage", "unknown-spike/24h"]
+    for check in (Check.SPIKE, Check.COVERAGE):
+        assert gate(calm(), now=NOW + timedelta(hours=30), settings=only(check)).state is State.INCONCLUSIVE
+
+
+def silenced(counts: pl.DataFrame, *, hours: int, function: str | None = None) -> pl.DataFrame:
+    """Twelve days, too few for the week's window, without what was logged in the last *hours* by one or by all."""
+    counts = counts.filter(pl.col("minute") >= ago(24 * 12))
+    whose = pl.lit(value=True) if function is None else pl.col("function") == function
+    return counts.filter(~(whose & (pl.col("minute") >= ago(hours))))
+
+
+def test_spike_after_which_nothing_was_logged_is_inconclusive_and_says_since_when() -> None:
+    """Nobody knows whether it is over: an empty last quarter is no proof that it is."""
+    counts = silenced(troubled(steady("pay", UNKNOWN, hours=13, per_slot=3)), hours=7)
+    result = gate(counts, now=NOW, settings=only(Check.SPIKE))
+    assert result.state is State.INCONCLUSIVE
+    silent = {one.id: one for one in result.outcomes if one.why is Why.SILENT}
+    assert set(silent) == {"unknown-spike/24h", "unknown-spike/pay"}
+    for one in silent.values():
+        assert one.spike is not None
+        assert (one.state, one.counts_as, one.spike.still_there, one.spike.silent) == (
+            State.INCONCLUSIVE, State.INCONCLUSIVE, False, True,
+        )  # fmt: skip
+        assert one.silent_since == ago(7) - timedelta(minutes=5)
+        assert one.shape is Shape.NO_ANSWER_ONE
+
+
+def test_function_that_is_silent_after_a_spike_is_inconclusive_though_others_go_on() -> None:
+    """A function that failed without evidence and was not heard of since may be gone, not well."""
+    counts = silenced(troubled(steady("pay", UNKNOWN, hours=13, per_slot=3)), hours=7, function="pay")
+    result = gate(counts, now=NOW, settings=only(Check.SPIKE))
+    assert result.state is State.INCONCLUSIVE
+    assert [one.id for one in result.outcomes if one.why is Why.SILENT] == ["unknown-spike/pay"]
+    one_healthy = frame([*counts.iter_rows(named=True), row("pay", ago(0.2), HEALTHY)])
+    assert gate(one_healthy, now=NOW, settings=only(Check.SPIKE)).state is State.PASS
+
+
+def test_quiet_night_stays_a_pass() -> None:
+    """A window that would not have failed anyway does not need its last quarter."""
+    result = gate(silenced(calm(), hours=7), now=NOW)
+    assert result.state is State.PASS
+    assert not [one for one in result.outcomes if one.why is Why.SILENT]
+
+
+def test_flood_of_refused_requests_after_which_nothing_was_logged_changes_nothing() -> None:
+    """What only warns cannot keep the gate from passing either, unless it is asked to fail."""
+    counts = silenced(troubled(steady("pay", REFUSED, hours=13, per_slot=50)), hours=7)
+    result = gate(counts, now=NOW)
+    assert result.state is State.PASS
+    assert [one.id for one in result.outcomes if one.why is Why.SILENT] == ["refused-spike/pay", "refused-spike/24h"]
+    assert gate(counts, now=NOW, settings=GateSettings(refused_level=Level.ERROR)).state is State.INCONCLUSIVE
+
+
+def test_refused_requests_in_the_last_quarter_show_that_logging_goes_on() -> None:
+    """Silence is no request at all, of whatever kind."""
+    counts = silenced(troubled(steady("pay", UNKNOWN, hours=13, per_slot=3)), hours=7)
+    result = gate(frame([*counts.iter_rows(named=True), row("pay", ago(1), REFUSED)]), now=NOW)
+    assert not [one for one in result.outcomes if one.why is Why.SILENT and one.spike is not None]
+
+
+def test_lost_evidence_after_which_nothing_was_logged_is_inconclusive() -> None:
+    """Coverage knows no better than a spike whether it is over."""
+    lost = turned(calm(), function="pay", hours=14, of="none", into=BLIND)
+    result = gate(silenced(lost, hours=7), now=NOW, settings=only(Check.COVERAGE))
+    assert result.state is State.INCONCLUSIVE
+    (one,) = result.outcomes
+    assert (one.id, one.why) == ("coverage/pay", Why.SILENT)
+    assert one.coverage is not None
+    assert (one.coverage.hours, one.coverage.stands_out, one.coverage.fails) == (24, True, False)
+    assert one.silent_since is not None
+    assert ago(8) <= one.silent_since < ago(7)
+
+
+def test_lost_evidence_that_is_back_passes_and_is_not_called_usual() -> None:
+    """What was lost for a time and came back is said."""
+    lost = turned(calm(), function="pay", hours=14, of="none", into=BLIND)
+    back = turned(lost, function="pay", hours=7, of="none", into=HEALTHY)
+    result = gate(back, now=NOW, settings=only(Check.COVERAGE))
+    assert result.state is State.PASS
+    report = result.outcomes[0].coverage_report
+    assert report is not None
+    assert report.over == ("pay",)
+
+
+def test_coverage_alone_where_nothing_has_evidence_is_inconclusive() -> None:
+    """Where no function has evidence to lose no check could have failed; beside others that could, it has no say."""
+    blind = frame({**one, "upstream_status": None} for one in calm_rows() if one["class"] == "none")
+    alone = gate(blind, now=NOW, settings=only(Check.COVERAGE))
+    assert alone.state is State.INCONCLUSIVE
+    assert [(one.why, one.counts_as) for one in alone.outcomes] == [(Why.NO_EVIDENCE, None)]
+    rest = frame([*blind.iter_rows(named=True), *(one for one in calm_rows() if one["class"] != "none")])
+    assert gate(rest, now=NOW).state is State.PASS
+
+
+def test_coverage_alone_says_which_days_it_used() -> None:
+    """What was compared with is said, whoever compared."""
+    use = gate(calm(), now=NOW, settings=only(Check.COVERAGE)).baseline
+    assert (use.days, use.first_day, use.last_day) == (13, "2026-03-02", "2026-03-14")
+    assert (use.available_days, use.for_coverage, use.windows) == (15, True, ())
+    both = gate(calm(), now=NOW).baseline
+    assert (both.days, both.for_coverage) == (9, False)
+    assert (
+        gate(calm(), now=NOW, settings=only(Check.LIMITS), limits=[Limit(name="x", max_count=9**9)]).baseline.days == 0
+    )
+
+
+def test_functions_that_are_called_like_an_id_of_ours_get_ids_of_their_own() -> None:
+    """A log may call its functions as it likes: no two checks of an answer share an id."""
+    names = ("24h", "function 24h", NEW_FUNCTIONS, "new-a", "new-b")
+    rows = [one for name in names for one in steady(name, UNKNOWN, hours=6, per_slot=3)]
+    known = [row(name, START + timedelta(hours=hour), HEALTHY, 20) for name in names[:3] for hour in range(380)]
+    ids = [one.id for one in gate(troubled([*rows, *known]), now=NOW).outcomes]
+    assert len(ids) == len(set(ids))
+    assert {
+        "unknown-spike/24h",
+        "unknown-spike/function 24h",
+        "unknown-spike/function function 24h",
+        f"unknown-spike/function {NEW_FUNCTIONS}",
+        f"unknown-spike/{NEW_FUNCTIONS}",
+    } <= set(ids)
+
+
+def test_function_that_is_called_like_the_pool_is_not_taken_for_it() -> None:
+    """The pool is no function: its numbers and its signatures are not those of a function of that name."""
+    known = [row(NEW_FUNCTIONS, START + timedelta(hours=hour), HEALTHY, 20) for hour in range(380)]
+    named = steady(NEW_FUNCTIONS, UNKNOWN, hours=6, per_slot=3)
+    result = gate(troubled([*known, *named, *steady("new", UNKNOWN, hours=6, per_slot=2)]), now=NOW)
+    found = {one.spike.pooled: one for one in result.outcomes if one.spike and one.spike.function == NEW_FUNCTIONS}
+    assert {pooled: one.signatures[0].function for pooled, one in found.items()} == {True: "new", False: NEW_FUNCTIONS}
+    assert {pooled: one.spike.unknown for pooled, one in found.items() if one.spike} == {True: 72, False: 108}
 
 
 def test_baseline_of_other_rules_is_not_compared_with() -> None:

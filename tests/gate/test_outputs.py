@@ -17,14 +17,35 @@ from markdown_it import MarkdownIt
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_prom
 
+from attribute.gate.spike import NEW_FUNCTIONS
 from attribute.reports.gate_github import MAX_ANNOTATIONS, outputs, summary
 from attribute.reports.gate_view import GateView, plain
 from attribute.reports.gate_writers import GATE_WRITERS, gate_writer
 from attribute.reports.shipped import gate_schema_text
 from attribute.reports.writers import Style
-from tests.gate.views import HOSTILE, VIEWS
+from tests.gate.views import HOSTILE, MASKED, VIEWS
 
 SCHEMAS = Path(__file__).parent / "schemas"
+SAID_OF_WHAT_IS_OVER = [
+    (
+        "last 24 h, `sync`: 111 of 162 incident requests UNKNOWN (68.5 %) (112 before bursts were cut), expected "
+        "7.7 %; 39 or more were enough to fail, but nothing of it was logged since 2026-03-17 16:55:00 UTC, so "
+        "nobody knows whether it is over"
+    ),
+    ("evidence coverage: 0 of 12,540 healthy requests have no `upstream_status`, as is usual; 3 of 3 functions judged"),
+    (
+        "last 1 h, all functions: 0 of 6 incident requests UNKNOWN (0.0 %), expected 7.7 %; too few to judge: not "
+        "even all of them UNKNOWN would have stood out, 10 would"
+    ),
+    (
+        "last 24 h, all functions: 226 of 421 incident requests UNKNOWN (53.7 %) (229 before bursts were cut), "
+        "expected 7.7 %; 79 or more were enough to fail, but it is over: 0 of 36 incident requests in the last 6 h"
+    ),
+    (
+        "last 24 h, all functions: 0 of 195 incident requests UNKNOWN 4xx before any upstream call (0.0 %), "
+        "expected <0.1 %; 32 or more would have failed"
+    ),
+]
 Numbers = dict[str, tuple[str, int | None, int | None]]
 
 pytestmark = pytest.mark.parametrize("name", list(VIEWS))
@@ -283,7 +304,39 @@ def test_views_show_what_they_are_for(name: str) -> None:
         "quiet": {"pass"},
         "short": {"inconclusive"},
         "hostile": {"error", "pass"},
+        "over": {"inconclusive", "pass"},
     }
     assert kinds >= expected[name]
     if name == "hostile":
-        assert {line.function for line in view.of_kind("error")} >= set(HOSTILE[:2])
+        assert {line.function for line in view.of_kind("error")} >= {*HOSTILE, *MASKED}
+        assert sum(line.function == NEW_FUNCTIONS for line in view.of_kind("error")) == 2
+
+
+def test_sentences_of_what_is_over_contradict_no_number(name: str) -> None:
+    """Where as many came as fail, a line that does not fail says why not, in words and in the JSON output."""
+    document = json.loads(written(VIEWS[name](), "json"))
+    for one in document["checks"]:
+        if one["needed"] is None or one["part"] is None or one["check"] not in {"unknown-spike", "refused-spike"}:
+            continue
+        if one["state"] == "fail":
+            assert "were enough to fail" in one["sentence"]
+            assert one["still_there"] is not False
+        elif one["p_value"] < 0.01:
+            assert one["part"] >= one["needed"]
+            assert one["still_there"] is False
+            assert "were enough to fail, but " in one["sentence"]
+        else:
+            assert "would have failed" in one["sentence"]
+    if name == "over":
+        said = [one["sentence"] for one in document["checks"]]
+        assert said == SAID_OF_WHAT_IS_OVER
+
+
+def test_function_that_is_called_like_the_pool_can_be_told_from_it(name: str) -> None:
+    """The pool stands without backticks, and is marked where programs read."""
+    document = json.loads(written(VIEWS[name](), "json"))
+    found = {one["new_functions"]: one["sentence"] for one in document["checks"] if one["function"] == NEW_FUNCTIONS}
+    assert set(found) == ({True, False} if name == "hostile" else set())
+    if found:
+        assert f"`{NEW_FUNCTIONS}`" in found[False]
+        assert f", {NEW_FUNCTIONS.strip('()')}: " in found[True]

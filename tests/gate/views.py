@@ -8,9 +8,11 @@ from functools import cache
 import polars as pl
 
 from attribute.gate import Limit, gate
+from attribute.gate.spike import NEW_FUNCTIONS
+from attribute.reports.escape import visible
 from attribute.reports.gate_view import GateView, build_view
 from attribute.rules.words import Class
-from tests.gate.world import BLIND, KNOWN, NOW, REFUSED, UNKNOWN, calm, row, steady, troubled, turned
+from tests.gate.world import BLIND, KNOWN, NOW, REFUSED, UNKNOWN, ago, calm, row, steady, troubled, turned
 
 HOSTILE = (
     "::error::pwned",
@@ -22,6 +24,8 @@ HOSTILE = (
     'label="1"} 1\n# EOF',
     "=cmd|' /C calc'!A0",
 )
+MASKED = (visible(HOSTILE[4]), "24h", "168h", NEW_FUNCTIONS)
+"""Names of functions that try to be taken for another check of the same answer."""
 
 
 def view_of(counts: pl.DataFrame, *, limits: tuple[Limit, ...] = (), config: str | None = None) -> GateView:
@@ -62,19 +66,30 @@ def short() -> GateView:
 
 @cache
 def hostile() -> GateView:
-    """Functions and error codes with hostile names, each of which fails."""
+    """Functions and error codes with hostile names, each of which fails, and one that only now appears."""
     rows = [
         one
-        for name in HOSTILE
+        for name in (*HOSTILE, *MASKED)
         for one in (
             *steady(name, UNKNOWN | {"error_code": name}, hours=6, per_slot=3),
             *(row(name, NOW.replace(day=4, hour=hour), KNOWN, 4) for hour in range(20)),
         )
     ]
     limits = tuple(
-        Limit(name=name, function=name.replace("[", "[[]").replace("*", "[*]"), max_count=1) for name in HOSTILE
+        Limit(name=name, function=name.replace("[", "[[]").replace("*", "[*]"), max_count=1)
+        for name in (*HOSTILE, MASKED[0])
     )
-    return view_of(troubled(rows), limits=limits, config="a b,c:d%`.toml")
+    return view_of(
+        troubled([*rows, *steady("new", UNKNOWN, hours=6, per_slot=3)]), limits=limits, config="a b,c:d%`.toml"
+    )
 
 
-VIEWS = {"loud": loud, "quiet": quiet, "short": short, "hostile": hostile}
+@cache
+def over() -> GateView:
+    """A spike that is over within the day, and one of a function that was not heard of since."""
+    counts = troubled([*steady("pay", UNKNOWN, hours=13, per_slot=3), *steady("sync", UNKNOWN, hours=13, per_slot=3)])
+    late = (pl.col("minute") >= ago(7)) & ((pl.col("class") == "UNKNOWN") | (pl.col("function") == "sync"))
+    return view_of(counts.filter((pl.col("minute") >= ago(24 * 12)) & ~late))
+
+
+VIEWS = {"loud": loud, "quiet": quiet, "short": short, "hostile": hostile, "over": over}

@@ -16,6 +16,7 @@ from attribute.cli.job import prepare
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import write_output
 from attribute.cli.run import read_logs
+from attribute.cli.streams import reader_may_leave
 from attribute.gate import Baseline, GateSettings
 from attribute.gate import baseline as files
 from attribute.gate.expect import LeftOut, expect
@@ -79,11 +80,9 @@ def run_check(flags: AnalysisFlags, path: str, max_age: int | None) -> int:
     job = prepare(replace(flags, paths=("-",)))  # no logs are read: rules and limits are all that is asked
     found = read_baseline(path)
     problems = list(_problems(found, rules_fit=found.rules == mark_of(job), now=job.now, max_age=max_age))
-    _say(_described(found))
-    for problem in problems:
-        click.echo(f"problem    {problem}")
-    if not problems:
-        click.echo("usable     yes")
+    with reader_may_leave():
+        _say(_described(found))
+        _say([f"problem    {problem}" for problem in problems] or ["usable     yes"])
     return 4 if problems else 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import Output, write_output
+from attribute.cli.streams import reader_may_leave
 from attribute.cli.style import style_of
 from attribute.reports.escape import terminal
 from attribute.reports.writers import writer
@@ -40,7 +41,8 @@ def write_outputs(view: View, flags: AnalysisFlags) -> None:
     # Files first: whoever reads stdout may stop reading, and the files are wanted all the same.
     for output in sorted(outputs, key=lambda output: output.path is None):
         style = style_of(flags, to_file=output.path is not None)
-        write_output(writer(output.format)(cast("Result", view), style), output.path)
+        with reader_may_leave():
+            write_output(writer(output.format)(cast("Result", view), style), output.path)
     if view.exit_code and all(output.path is not None for output in outputs):
         sys.stderr.write(f"attribute: cannot judge: {terminal(view.verdict.claim)}\n")
 

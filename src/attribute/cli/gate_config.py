@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,7 @@ from attribute.gate.limits import Limit, NoData, Of, class_named, reason_named
 from attribute.gate.settings import Level
 from attribute.m1.errors import AttributionError
 
-__all__ = ["GateConfigError", "hours_of", "limits_of", "share_or_count"]
+__all__ = ["GateConfigError", "hours_of", "limits_of", "share_of", "share_or_count"]
 
 _KEYS: Final = ("name", "level", "where", "max", "of", "min_requests", "on_no_data", "over")
 _WHERE: Final = ("class", "function", "reason")
@@ -40,6 +40,22 @@ class GateConfigError(AttributionError):
         return cls(f"{place}: `{key}` is {repr(value)[:60]}, expected {expected}")
 
     @classmethod
+    def no_share(cls, flag: str, text: str) -> Self:
+        """Return the error of a flag that takes a share and nothing else."""
+        return cls(
+            f"{flag}: {text[:60]!r} is no share, expected a share of 0 to 1: 5% or 0.05",
+            hint="for a count of requests there is --max-unknown",
+        )
+
+    @classmethod
+    def name_of_flag(cls, place: str, name: str) -> Self:
+        """Return the error of a limit that is called like one of the command line's."""
+        return cls(
+            f"{place}: the limit is called `{name}`, as is that of `--{name}`, which is given too",
+            hint="give it another `name`, or leave the flag out",
+        )
+
+    @classmethod
     def missing(cls, place: str, key: str) -> Self:
         """Return the error of a table without something that it needs."""
         return cls(f"{place}: `{key}` is missing", hint='for example: where = { class = "UNKNOWN" }, max = "5%"')
@@ -50,13 +66,16 @@ class GateConfigError(AttributionError):
         return cls(f"{place}: a second limit called `{name[:60]}`", hint="give each a `name` of its own")
 
 
-def limits_of(gates: tuple[Mapping[str, object], ...], path: Path | None) -> tuple[Limit, ...]:
+def limits_of(
+    gates: tuple[Mapping[str, object], ...], path: Path | None, *, flags: Collection[str] = ()
+) -> tuple[Limit, ...]:
     """
     Read the tables.
 
     Args:
         gates: the tables as they stand in the file.
         path: the file.
+        flags: the names of the limits that the command line sets.
 
     Raises:
         AttributionError: an unknown key, class, function or reason, a wrong value, or two limits of one name.
@@ -70,6 +89,8 @@ def limits_of(gates: tuple[Mapping[str, object], ...], path: Path | None) -> tup
         limit = _Reader(place, table).limit(line)
         if limit.name in names:
             raise GateConfigError.same_name(place, limit.name)
+        if limit.name in flags:
+            raise GateConfigError.name_of_flag(place, limit.name)
         names.add(limit.name)
         found.append(limit)
     return tuple(found)
@@ -173,6 +194,22 @@ def share_or_count(place: str, value: object) -> tuple[float | None, int | None]
     elif isinstance(value, float) and 0 <= value <= 1:
         return value, None
     raise GateConfigError.wrong_value(place, "max", value, 'a share ("5%" or 0.05) or a count (20)')
+
+
+def share_of(flag: str, text: str) -> float:
+    """
+    Read a share: `5%` or `0.05`.
+
+    Raises:
+        GateConfigError: it is none.
+    """
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise GateConfigError.no_share(flag, text)
+    return share
 
 
 def hours_of(place: str, text: str) -> int:

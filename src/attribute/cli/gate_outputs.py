@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from attribute.cli.outputs import Output, OutputError, write_output
+from attribute.cli.streams import reader_may_leave
 from attribute.reports.gate_view import GateView
 from attribute.reports.gate_writers import GATE_WRITERS, gate_writer
 from attribute.reports.writers import Style
@@ -48,6 +49,8 @@ def write_gate(
     """
     Write every output, files first, the text before the commands of a runner.
 
+    A reader of stdout who leaves changes nothing about the rest, nor about the exit code.
+
     `github` on stdout also appends to the files that the runner names in the environment.
 
     Raises:
@@ -55,7 +58,8 @@ def write_gate(
     """
     order = {"text": 0, "github": 1}
     for output in sorted(outputs, key=lambda output: (output.path is None, order.get(output.format, 0))):
-        write_output(gate_writer(output.format)(view, style), output.path)
+        with reader_may_leave():
+            write_output(gate_writer(output.format)(view, style), output.path)
         if output.format == "github" and output.path is None:
             _tell_runner(view, environ)
 

@@ -11,7 +11,7 @@ from typing import Self
 from attribute import __version__
 from attribute.cli.baseline_files import mark_of, read_baseline
 from attribute.cli.gate import GateFlags
-from attribute.cli.gate_config import hours_of, limits_of, share_or_count
+from attribute.cli.gate_config import hours_of, limits_of, share_of
 from attribute.cli.gate_outputs import check_gate_outputs, write_gate
 from attribute.cli.job import Job, prepare
 from attribute.cli.options import AnalysisFlags
@@ -104,7 +104,7 @@ def _limits(given: GateFlags, job: Job, checks: frozenset[Check]) -> tuple[Limit
     own: list[Limit] = []
     over = None if given.over is None else hours_of("--over", given.over)
     if given.max_unknown_share is not None:
-        share = _share(given.max_unknown_share)
+        share = share_of("--max-unknown-share", given.max_unknown_share)
         own.append(
             Limit(
                 name="max-unknown-share",
@@ -120,20 +120,10 @@ def _limits(given: GateFlags, job: Job, checks: frozenset[Check]) -> tuple[Limit
         raise GateUsageError.over_without_limit()
     if own and Check.LIMITS not in checks:
         raise GateUsageError.limits_left_out()
-    limits = (*own, *limits_of(job.config.gates, job.config.path))
+    limits = (*own, *limits_of(job.config.gates, job.config.path, flags={limit.name for limit in own}))
     if checks == {Check.LIMITS} and not limits:
         raise GateUsageError.no_limits()
     return limits
-
-
-def _share(text: str) -> float:
-    try:
-        value: object = float(text)
-    except ValueError:
-        value = text
-    share, _ = share_or_count("--max-unknown-share", value)
-    assert share is not None  # neither a text nor a float is ever a count
-    return share
 
 
 def _given_baseline(given: GateFlags, job: Job) -> Baseline | None:

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from attribute import __version__
 from attribute.cli.commands import COMMANDS, DEFAULT, Entry
-from attribute.cli.streams import stdin_is_fed
+from attribute.cli.streams import stdin_is_fed, telling_who_left
 
 __all__ = ["LazyGroup", "attribute"]
 
@@ -75,6 +75,22 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 -- handed on to click as it comes
+    ) -> click.Context:
+        """Parse as click does; `--help` and `--version` write meanwhile, and may find that nobody reads."""
+        with telling_who_left():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- what the command returns
+        """Run the command; a closed pipe is a `ReaderLeft`, which click leaves to whoever called."""
+        with telling_who_left():
+            return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command in front, unless a command or an option of the group comes first."""

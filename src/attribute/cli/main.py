@@ -18,7 +18,7 @@ import click
 from attribute.cli.crash import save_traceback
 from attribute.cli.group import LazyGroup, attribute
 from attribute.cli.signals import ending_on_signals
-from attribute.cli.streams import forget_stdout, open_missing_streams, settle_stdout
+from attribute.cli.streams import ReaderLeft, forget_stdout, open_missing_streams, reader_may_leave, settle_stdout
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import terminal
 
@@ -74,7 +74,7 @@ def _explain(error: BaseException) -> int:
             code = error.exit_code
         case click.Abort() | KeyboardInterrupt():
             code = INTERRUPTED
-        case BrokenPipeError():
+        case ReaderLeft() | BrokenPipeError():
             forget_stdout()
             code = 0
         case _:
@@ -86,9 +86,8 @@ def _explain(error: BaseException) -> int:
 
 def _flush() -> None:
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
+        with reader_may_leave():
+            sys.stdout.flush()
     except OSError as error:  # the disk behind a redirection is full
         forget_stdout()
         raise AttributionError(f"the result could not be written: {error.strerror}") from error

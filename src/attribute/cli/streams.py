@@ -6,8 +6,39 @@ import contextlib
 import os
 import stat
 import sys
+from collections.abc import Iterator
 
-__all__ = ["forget_stdout", "open_missing_streams", "settle_stdout", "stdin_is_fed"]
+__all__ = [
+    "ReaderLeft",
+    "forget_stdout",
+    "open_missing_streams",
+    "reader_may_leave",
+    "settle_stdout",
+    "stdin_is_fed",
+    "telling_who_left",
+]
+
+
+class ReaderLeft(Exception):  # noqa: N818 -- it is no error that whoever reads a pipe has read enough
+    """Whoever read stdout closed the pipe. Not an `OSError`: click ends a run with 1 where it sees that of a pipe."""
+
+
+@contextlib.contextmanager
+def telling_who_left() -> Iterator[None]:
+    """Turn what a closed pipe raises into a `ReaderLeft`."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderLeft from error
+
+
+@contextlib.contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Go on behind this where the reader of stdout leaves: what was found, and the exit code, do not depend on it."""
+    try:
+        yield
+    except BrokenPipeError:
+        forget_stdout()
 
 
 def stdin_is_fed() -> bool:

@@ -100,6 +100,13 @@ class Sample:
         """Return the UNKNOWN requests of one kind by slot."""
         return self.unexplained if kind is Kind.UNEXPLAINED else self.refused
 
+    def requests(self, hours: int) -> int:
+        """Return all requests of the last *hours*, of every kind."""
+        unknown = sum(
+            requests for kind in Kind for slot, requests in self.slots_of(kind).items() if slot < hours * _SLOTS_AN_HOUR
+        )
+        return self.other[hours] + unknown
+
     def unseen(self) -> dict[int, int]:
         """Return by slot the requests that lack evidence: healthy ones, and UNKNOWN ones that were not refused."""
         return {

@@ -34,6 +34,9 @@ class CoverageTest:
         allowed_share: the share that is still allowed.
         p_value: probability of as many among these and the known failures, were the allowed share the true one.
         needed: how many blind ones would have been enough; None: not even all.
+        still_there: whether the last quarter of the window is over the allowed share too; None where that is not asked.
+        stands_out: whether it would fail, were it still so in the last quarter of the window.
+        silent: whether the last quarter has no request of the function at all.
         fails: the verdict.
     """
 
@@ -47,7 +50,15 @@ class CoverageTest:
     allowed_share: float
     p_value: float
     needed: int | None
+    still_there: bool | None
+    stands_out: bool
+    silent: bool
     fails: bool
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether nobody knows if it is over: it stood out, and then there was no request to tell by."""
+        return self.stands_out and not self.fails and self.silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +68,9 @@ class CoverageReport:
 
     Attributes:
         failing: for each function that fails, its shortest window that does.
+        unsettled: for each other function that has one, its shortest window that would have failed and whose last
+            quarter is empty.
+        over: the rest of the functions of which some window would have failed: later requests have their evidence.
         tested: functions of which enough is known, and that had enough healthy requests in some window to fail.
         asked: functions that usually carry evidence.
         blind: healthy requests without an upstream status in the longest window, of the functions asked.
@@ -64,6 +78,8 @@ class CoverageReport:
     """
 
     failing: tuple[CoverageTest, ...]
+    unsettled: tuple[CoverageTest, ...]
+    over: tuple[str, ...]
     tested: tuple[str, ...]
     asked: tuple[str, ...]
     blind: int
@@ -75,6 +91,8 @@ def judge_coverage(
 ) -> CoverageReport:
     """Test every function in every one of *windows* (hours, some of `settings.coverage_hours`)."""
     failing: list[CoverageTest] = []
+    unsettled: list[CoverageTest] = []
+    over: list[str] = []
     tested: list[str] = []
     blind = healthy = 0
     by_name = {sample.function: sample for sample in samples}
@@ -88,9 +106,16 @@ def judge_coverage(
         tests = [_test(sample, usual[name], hours, settings) for hours in windows]
         if any(test.needed is not None for test in tests):
             tested.append(name)
-        failing += [test for test in tests if test.fails][:1]
+        if any(test.fails for test in tests):
+            failing.append(next(test for test in tests if test.fails))
+        elif any(test.unsettled for test in tests):
+            unsettled.append(next(test for test in tests if test.unsettled))
+        elif any(test.stands_out for test in tests):
+            over.append(name)
     return CoverageReport(
         failing=tuple(sorted(failing, key=lambda test: (test.p_value, test.function))),
+        unsettled=tuple(sorted(unsettled, key=lambda test: (test.p_value, test.function))),
+        over=tuple(over),
         tested=tuple(tested),
         asked=tuple(asked),
         blind=blind,
@@ -110,13 +135,13 @@ def _test(sample: Sample, norm: Coverage, hours: int, settings: GateSettings) ->
     # The floor is on what came, not on what is left of bursts: a request must not fall below it by turning UNKNOWN.
     enough = seen.blind >= settings.min_missing and seen.raw + seen.evident >= settings.min_healthy
     quarter = hours // 4
-    still_there = not quarter or _Seen.of(sample, norm, quarter).over(allowed)
-    fails = enough and still_there and p_value < settings.coverage_alpha
+    still_there = _Seen.of(sample, norm, quarter).over(allowed) if quarter else None
+    stands_out = enough and p_value < settings.coverage_alpha
     needed: int | None = None
     if seen.whole >= settings.min_healthy:
         if tail(seen.whole, seen.requests, allowed, rho) < settings.coverage_alpha:
             needed = seen.whole
-        if fails:
+        if stands_out:
             needed = critical_count(seen.requests, allowed, rho, settings.coverage_alpha)
     healthy_blind = sample.blind[hours]
     return CoverageTest(
@@ -130,7 +155,10 @@ def _test(sample: Sample, norm: Coverage, hours: int, settings: GateSettings) ->
         allowed_share=allowed,
         p_value=p_value,
         needed=None if needed is None else max(needed, settings.min_missing),
-        fails=fails,
+        still_there=still_there,
+        stands_out=stands_out,
+        silent=bool(quarter) and not sample.requests(quarter),
+        fails=stands_out and still_there is not False,
     )
 
 

@@ -8,12 +8,12 @@ from datetime import datetime
 
 import polars as pl
 
-from attribute.gate.baseline import Baseline, RulesMark, from_table
+from attribute.gate.baseline import Baseline, RulesMark, day_name, from_table
 from attribute.gate.cells import Sample, minute_of, samples, tabulate
 from attribute.gate.coverage import judge_coverage
 from attribute.gate.expect import Expectation, LeftOut, expect
 from attribute.gate.limits import Limit, check_names, judge_limit
-from attribute.gate.outcomes import limit_outcome, numbers_of, spike_outcome
+from attribute.gate.outcomes import coverage_outcomes, limit_outcome, numbers_of, spike_outcome
 from attribute.gate.result import BaselineUse, GateResult, Outcome, Why
 from attribute.gate.settings import Check, GateSettings, Kind, Level, State
 from attribute.gate.spike import SpikeTest, judge_spikes
@@ -95,13 +95,15 @@ def _state_of(outcomes: Iterable[Outcome]) -> State:
 
 
 def _in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Failures first, by their weight and how sure they are; then what was not judged; then the rest."""
+    """Failures first, by their weight and how sure they are; then what was not judged, likewise; then the rest."""
 
     def key(outcome: Outcome) -> tuple[int, float]:
-        if outcome.state is State.FAIL:
-            test = outcome.spike or outcome.coverage
-            return (0 if outcome.level is Level.ERROR else 1, test.p_value if test else 0.0)
-        return (2 if outcome.counts_as is State.INCONCLUSIVE else 3, 0.0)
+        test = outcome.spike or outcome.coverage
+        if State.FAIL in {outcome.state, outcome.counts_as}:
+            return (0 if outcome.counts_as is State.FAIL else 1, test.p_value if test else 0.0)
+        if outcome.counts_as is State.INCONCLUSIVE:
+            return (2, test.p_value if test and outcome.why is Why.SILENT else -1.0)
+        return (3, 0.0)
 
     return sorted(outcomes, key=key)
 
@@ -140,11 +142,17 @@ class _Judging:
     def all_tests(self) -> list[Outcome]:
         """Run coverage, then spikes: what coverage finds says what a spike looks like."""
         settings = self.settings
-        covered = self.coverage()
-        blind = {one.coverage.function for one in covered if one.coverage is not None and one.coverage.of_healthy}
+        covered, used = self.coverage()
+        lost = [one.coverage for one in covered if one.coverage is not None and one.state is State.FAIL]
+        blind = {test.function for test in lost if test.of_healthy}
         outcomes = covered if Check.COVERAGE in settings.checks else []
+        self.use = self._use((), None)
         if Check.SPIKE in settings.checks:
             outcomes = [*outcomes, *self.spikes(blind)]
+        if Check.COVERAGE in settings.checks and not self.use.days and used:
+            self.use = replace(
+                self.use, days=len(used), first_day=day_name(used[0]), last_day=day_name(used[-1]), for_coverage=True
+            )
         return outcomes
 
     # -- spikes --------------------------------------------------------------------------------------------------------
@@ -189,9 +197,9 @@ class _Judging:
         outcomes: list[Outcome] = []
         for kind in Kind:
             overall, single = judge_spikes(self.samples, expectation, self.settings, kind=kind, windows=windows)
-            best: dict[str, SpikeTest] = {}
-            for test in sorted(single, key=lambda test: (test.p_value, test.hours)):
-                best.setdefault(test.function or "", test)
+            best: dict[tuple[str | None, bool], SpikeTest] = {}
+            for test in sorted(single, key=lambda test: (not test.fails, test.p_value, test.hours)):
+                best.setdefault((test.function, test.pooled), test)
             found = [self.outcome(test, expectation, blind) for test in best.values()]
             if kind is Kind.UNEXPLAINED:
                 outcomes += [*found, *self.overall_outcomes(overall, expectation, blind)]
@@ -200,7 +208,11 @@ class _Judging:
         return outcomes
 
     def overall_outcomes(self, tests: Sequence[SpikeTest], expectation: Expectation, blind: set[str]) -> list[Outcome]:
-        """Return one outcome for each window; those that could not judge only count where none could."""
+        """
+        Return one outcome for each window; those that had too little to judge by only count where all had.
+
+        One that stood out and then saw no request always counts: it would have failed, if only it could be told.
+        """
         outcomes = [self.outcome(test, expectation, blind) for test in tests]
         day = next((test for test in tests if test.hours >= 24), tests[-1])
         if not day.requests:  # whatever the older part of a longer window says, it says nothing about now
@@ -210,8 +222,8 @@ class _Judging:
                 else one
                 for one in outcomes
             ]
-        if any(one.state is not State.INCONCLUSIVE for one in outcomes):
-            return [replace(one, counts_as=None) if one.state is State.INCONCLUSIVE else one for one in outcomes]
+        if any(one.why is not Why.TOO_FEW for one in outcomes):
+            return [replace(one, counts_as=None) if one.why is Why.TOO_FEW else one for one in outcomes]
         return outcomes
 
     def outcome(self, test: SpikeTest, expectation: Expectation, blind: set[str]) -> Outcome:
@@ -222,47 +234,40 @@ class _Judging:
         self, overall: Sequence[SpikeTest], single: Sequence[Outcome], expectation: Expectation, blind: set[str]
     ) -> list[Outcome]:
         """Return the spikes of refused requests, or one line that says that there is none. It never decides alone."""
-        found = [*single, *(self.outcome(test, expectation, blind) for test in overall if test.fails)]
+        found = [*single, *(self.outcome(test, expectation, blind) for test in overall if test.fails or test.unsettled)]
         if found:
-            return found
+            warns = self.settings.refused_level is Level.WARNING
+            return [replace(one, counts_as=None) if one.why is Why.SILENT and warns else one for one in found]
         day = next((test for test in overall if test.hours >= 24), overall[-1])
         calm = self.outcome(day, expectation, blind)
         return [replace(calm, counts_as=None)]
 
     # -- coverage ------------------------------------------------------------------------------------------------------
 
-    def coverage(self) -> list[Outcome]:
-        usual, windows, left_out = self.usual_coverage() if self.comparable else ({}, (), ())
+    def coverage(self) -> tuple[list[Outcome], list[int]]:
+        """Return what coverage comes to, and the days (since the epoch) that it was compared with."""
+        hours = self.settings.coverage_hours
+        usual, windows, end, left_out = self.usual_coverage() if self.comparable else ({}, (), 0, ())
         self.left_out = left_out
-        report = judge_coverage(self.samples, usual, self.settings, windows=windows or self.settings.coverage_hours)
-        outcomes = [
-            Outcome(
-                id=f"coverage/{test.function}",
-                check=Check.COVERAGE,
-                state=State.FAIL,
-                counts_as=State.FAIL,
-                coverage=test,
-            )
-            for test in report.failing
-        ]
+        report = judge_coverage(self.samples, usual, self.settings, windows=windows or hours)
+        day = next((one for one in hours if one >= 24), hours[-1])
         why: Why | None = None
         if not usual:
             why = Why.NO_BASELINE if self.comparable else Why.OTHER_RULES
             why = Why.NO_REQUESTS if self.counts.is_empty() else why
-        elif report.asked and not report.tested:
+        elif not report.asked:
+            why = Why.NO_EVIDENCE
+        elif not any(sample.requests(day) for sample in self.samples):
+            why = Why.NO_REQUESTS if self.counts.is_empty() else Why.STALE
+        elif not report.tested:
             why = Why.TOO_FEW
-        state = State.PASS if why is None else State.INCONCLUSIVE
-        if not report.failing:
-            outcomes.append(
-                Outcome(
-                    id="coverage", check=Check.COVERAGE, state=state, counts_as=state, coverage_report=report, why=why
-                )
-            )
-        return outcomes
+        outcomes = coverage_outcomes(report, self.counts, why=why, now_minute=self.now_minute)
+        first = end - 24 * self.settings.baseline_days
+        return outcomes, self.past.between(first, end).days if usual else []
 
-    def usual_coverage(self) -> tuple[dict[str, Coverage], tuple[int, ...], tuple[LeftOut, ...]]:
+    def usual_coverage(self) -> tuple[dict[str, Coverage], tuple[int, ...], int, tuple[LeftOut, ...]]:
         """
-        Return what is usual of each function's healthy requests.
+        Return what is usual of each function's healthy requests, the windows, and the hour where the baseline ends.
 
         Whole days before the longest window; where the logs are too short for that, what lies before a shorter one.
         """
@@ -273,9 +278,10 @@ class _Judging:
             if end > first:
                 usual, left_out = expect_coverage(self.past, end_hour=end, settings=self.settings)
                 if usual:
-                    return usual, hours[:count], left_out
-        usual, left_out = expect_coverage(self.past, end_hour=self.now_hour - hours[0], settings=self.settings)
-        return usual, hours[:1], left_out
+                    return usual, hours[:count], end, left_out
+        end = self.now_hour - hours[0]
+        usual, left_out = expect_coverage(self.past, end_hour=end, settings=self.settings)
+        return usual, hours[:1], end, left_out
 
     # -- what was read -------------------------------------------------------------------------------------------------
 

@@ -21,10 +21,14 @@ class Why(StrEnum):
 
     NO_REQUESTS = "no-requests"
     STALE = "stale"
+    SILENT = "silent"
+    """It would have failed, were it still there, and since then there is no request to tell by."""
     REJECTS = "rejects"
     NO_BASELINE = "no-baseline"
     OTHER_RULES = "other-rules"
     TOO_FEW = "too-few"
+    NO_EVIDENCE = "no-evidence"
+    """No function usually says what its upstream answered, so none can stop saying it."""
     INCOMPLETE = "incomplete"
 
 
@@ -44,6 +48,7 @@ class Outcome:
         coverage_report: the numbers of all functions, for the line on coverage.
         limit: the numbers, for a limit.
         why: why it could not judge.
+        silent_since: the minute of the newest request of what it is about, where there is none to tell by since.
         negligible: there were so few failures that they do not matter, whatever they are.
         shape: what a spike looks like.
         signatures: its most frequent signatures.
@@ -59,6 +64,7 @@ class Outcome:
     coverage_report: CoverageReport | None = None
     limit: LimitTest | None = None
     why: Why | None = None
+    silent_since: datetime | None = None
     negligible: bool = False
     shape: Shape | None = None
     signatures: tuple[Signature, ...] = ()
@@ -70,7 +76,7 @@ class BaselineUse:
     What the gate compared with.
 
     Attributes:
-        days: how many days with requests the spike test rests on.
+        days: how many days with requests the spike test rests on, or where it did not run, coverage.
         first_day: the first of them; empty where there is none.
         last_day: the last.
         left_out: days that are no guide, and for whom.
@@ -78,6 +84,7 @@ class BaselineUse:
         available_days: how many days there were in all, before the shortest window.
         days_old: days between the last day of the baseline and now; None without a baseline.
         of_file: whether it was given, rather than taken from the earlier part of the same logs.
+        for_coverage: whether *days* are those of coverage, as no spike was looked for.
     """
 
     days: int = 0
@@ -88,6 +95,7 @@ class BaselineUse:
     available_days: int = 0
     days_old: int | None = None
     of_file: bool = False
+    for_coverage: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import polars as pl
 
 from attribute.gate.cells import REFUSED
 from attribute.gate.settings import Kind
-from attribute.gate.spike import NEW_FUNCTIONS, SpikeTest
+from attribute.gate.spike import SpikeTest
 from attribute.rules.words import Class
 
 __all__ = ["Shape", "Signature", "shape_of", "signatures_of", "unknown_rows"]
@@ -57,7 +57,7 @@ def unknown_rows(counts: pl.DataFrame, test: SpikeTest, *, now_minute: int, know
     )
     if test.function is None:
         return rows
-    if test.function == NEW_FUNCTIONS:
+    if test.pooled:
         return rows.filter(~pl.col("function").is_in(list(known)))
     return rows.filter(pl.col("function") == test.function)
 

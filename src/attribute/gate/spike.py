@@ -20,6 +20,7 @@ __all__ = ["NEW_FUNCTIONS", "SpikeTest", "judge_spikes"]
 
 _MOST_INCIDENT = 200
 NEW_FUNCTIONS = "(functions that the baseline has not seen)"
+"""Stands in the place of a function's name. A function of a log may be called like that: see `SpikeTest.pooled`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class SpikeTest:
         kind: which UNKNOWN.
         hours: the window, ending now.
         function: whose, or (None) all.
+        pooled: whether it is about all functions that the baseline has not seen together; *function* then says so, and
+            is the name of none.
         unknown: UNKNOWN requests of the kind, as counted in the logs.
         counted: the same with bursts cut.
         incident: incident requests, with bursts cut and without the other kind.
@@ -44,13 +47,18 @@ class SpikeTest:
             no number would do.
         still_there: whether the last quarter of the window is over the allowed shares too; None where that is not
             asked (windows of an hour).
+        late_counted: UNKNOWN requests in the last quarter, with bursts cut; 0 where that is not asked.
+        late_incident: incident requests in the last quarter, likewise.
+        silent: whether the last quarter has no request at all, of whatever kind, healthy ones included.
         slots: in how many ten-minute slots UNKNOWN requests were seen.
+        stands_out: whether it would fail, were it still there.
         fails: the verdict.
     """
 
     kind: Kind
     hours: int
     function: str | None
+    pooled: bool
     unknown: int
     counted: int
     incident: int
@@ -62,13 +70,27 @@ class SpikeTest:
     needed: int | None
     least_incident: int | None
     still_there: bool | None
+    late_counted: int
+    late_incident: int
+    silent: bool
     slots: int
+    stands_out: bool
     fails: bool
 
     @property
     def could_fail(self) -> bool:
         """Whether it would have failed, had all incident requests been UNKNOWN."""
         return self.needed is not None
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether nobody knows if it is over: it stood out, and then there was no request to tell by."""
+        return self.stands_out and not self.fails and self.silent
+
+    @property
+    def over(self) -> bool:
+        """Whether it stood out, and later requests show that it is over."""
+        return self.stands_out and not self.fails and not self.silent
 
 
 def judge_spikes(
@@ -92,33 +114,37 @@ def judge_spikes(
         search: whether to work out how many would have failed; the verdicts are the same without.
 
     Returns:
-        The tests of all functions together, one per window; and those of single functions that fail.
+        The tests of all functions together, one per window; and those of single functions that fail or are unsettled.
     """
     known = expectation.functions[kind]
     members = [sample for sample in samples if sample.function in known]
+    norms = [known[sample.function] for sample in members]
     strangers = [sample for sample in samples if sample.function not in known]
-    if strangers:
+    if strangers:  # in a pool that comes last; a function of the baseline may have any name, even that of the pool
         members.append(add_samples(strangers, function=NEW_FUNCTIONS, spans=settings.spans))
+        norms.append(expectation.new[kind])
     # The correction must not depend on what is judged: every function of the baseline counts, seen or not.
     tests = len(windows) * (len(known) + 1)
     overall: list[SpikeTest] = []
     single: list[SpikeTest] = []
     for hours in windows:
-        counts = {sample.function: _Counts.of(sample, kind, hours) for sample in members}
-        total = _Counts.total(counts.values())
-        norm = _norm_of_mix(members, expectation, kind, hours)
+        counts = [_Counts.of(sample, kind, hours) for sample in members]
+        total = _Counts.total(counts)
+        norm = _norm_of_mix(members, norms, expectation.overall[kind], kind, hours)
         overall.append(
             _Test(kind, hours, None, total, norm, settings, factor=len(windows), least=settings.min_incident).run(
                 search=search
             )
         )
-        for name, part in counts.items():
-            own = known.get(name, expectation.new[kind])
+        for place, (part, own) in enumerate(zip(counts, norms, strict=True)):
             if part.counted < settings.min_unknown or part.counted <= own_allowed(own, settings) * part.incident:
                 continue
-            test = _Test(kind, hours, name, part, own, settings, factor=tests, least=settings.min_incident_function)
+            test = _Test(
+                kind, hours, members[place].function, part, own, settings, factor=tests,
+                least=settings.min_incident_function, pooled=bool(strangers) and place == len(members) - 1,
+            )  # fmt: skip
             found = test.run(search=False)
-            if found.fails:
+            if found.fails or found.unsettled:
                 single.append(test.run(search=search))
     return overall, single
 
@@ -128,18 +154,16 @@ def own_allowed(norm: Norm, settings: GateSettings) -> float:
     return settings.allowed_of_incident(norm.of_incident.share)
 
 
-def _norm_of_mix(samples: Sequence[Sample], expectation: Expectation, kind: Kind, hours: int) -> Norm:
+def _norm_of_mix(samples: Sequence[Sample], norms: Sequence[Norm], overall: Norm, kind: Kind, hours: int) -> Norm:
     """
     Return what is usual of all functions at the window's mix, so that a change of mix is not a spike.
 
     The mix is that of healthy requests. An UNKNOWN one may have been healthy or not, whichever makes less UNKNOWN
     usual: so neither one more of them, nor a healthy one that turns into one, makes more of them usual.
     """
-    known, overall, new = expectation.functions[kind], expectation.overall[kind], expectation.new[kind]
     of_incident: list[tuple[float, float, float]] = []
     of_requests: list[tuple[float, float, float]] = []
-    for sample in samples:
-        norm = known.get(sample.function, new)
+    for sample, norm in zip(samples, norms, strict=True):
         unknown = sum(n for slot, n in sample.slots_of(kind).items() if slot * SLOT_MINUTES < hours * 60)
         least = sample.healthy(hours)
         of_incident.append((norm.of_incident.share, least * norm.odds, (least + unknown) * norm.odds))
@@ -168,7 +192,7 @@ def _least_mean(parts: Sequence[tuple[float, float, float]]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Counts:
-    """What a window holds; `late` is its last quarter."""
+    """What a window holds; `late` is its last quarter, and `late_all` counts every request there, whatever it is."""
 
     unknown: int
     counted: int
@@ -177,6 +201,7 @@ class _Counts:
     late_counted: int
     late_incident: int
     late_requests: int
+    late_all: int
     slots: frozenset[int]
 
     @property
@@ -203,6 +228,7 @@ class _Counts:
             late_counted=late,
             late_incident=sample.known[quarter] + late if quarter else 0,
             late_requests=sample.other[quarter] + late if quarter else 0,
+            late_all=sample.requests(quarter) if quarter else 0,
             slots=frozenset(kept),
         )
 
@@ -216,6 +242,7 @@ class _Counts:
             late_counted=sum(part.late_counted for part in parts),
             late_incident=sum(part.late_incident for part in parts),
             late_requests=sum(part.late_requests for part in parts),
+            late_all=sum(part.late_all for part in parts),
             slots=frozenset().union(*(part.slots for part in parts)),
         )
 
@@ -232,18 +259,20 @@ class _Test:
     settings: GateSettings
     factor: int
     least: int
+    pooled: bool = False
 
     def run(self, *, search: bool) -> SpikeTest:
         counts, settings = self.counts, self.settings
         p_value = self.p_value(counts.counted)
         still_there = self.still_there()
         enough = counts.counted >= settings.min_unknown and counts.whole_incident >= self.least
-        fails = enough and p_value < settings.alpha and still_there is not False
+        stands_out = enough and p_value < settings.alpha
         needed = self.needed() if search else None
         return SpikeTest(
             kind=self.kind,
             hours=self.hours,
             function=self.function,
+            pooled=self.pooled,
             unknown=counts.unknown,
             counted=counts.counted,
             incident=counts.incident,
@@ -255,8 +284,12 @@ class _Test:
             needed=needed,
             least_incident=self.least_incident() if search and needed is None else None,
             still_there=still_there,
+            late_counted=counts.late_counted,
+            late_incident=counts.late_incident,
+            silent=still_there is not None and not counts.late_all,
             slots=len(counts.slots),
-            fails=fails,
+            stands_out=stands_out,
+            fails=stands_out and still_there is not False,
         )
 
     @property

@@ -14,6 +14,7 @@ __all__ = ["BaselineError", "from_bytes"]
 
 _MAX_COUNT: Final = 2**48
 _MAX_NAME: Final = 128
+_BUILD: Final = "`attribute baseline build LOGS -o FILE` writes one"
 
 
 class BaselineError(AttributionError):
@@ -22,14 +23,14 @@ class BaselineError(AttributionError):
     @classmethod
     def not_readable(cls, path: str, why: str) -> Self:
         """Return the error of a file that cannot be read."""
-        return cls(f"{path}: the baseline cannot be read: {why}")
+        return cls(f"{path}: the baseline cannot be read: {why}", hint=_BUILD)
 
     @classmethod
     def not_a_baseline(cls, path: str, why: str) -> Self:
         """Return the error of a file that is something else, or only a part."""
         return cls(
             f"{path}: not a baseline, or only a part of one: {why}",
-            hint="`attribute baseline build LOGS -o FILE` writes one",
+            hint=_BUILD,
         )
 
     @classmethod

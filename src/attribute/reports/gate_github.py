@@ -121,7 +121,7 @@ def _row(line: Line) -> str:
         "" if line.share is None else percent(line.share),
         "" if line.expected_share is None else percent(line.expected_share),
         _allowed(line),
-        "" if line.needed is None else f"{count(line.needed)} or more",
+        "" if line.needed is None else f"{count(line.needed)} or more{', but it is over' if line.over else ''}",
     ]
     return f"| {' | '.join(cells)} |"
 

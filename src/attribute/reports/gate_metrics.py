@@ -114,8 +114,9 @@ def _judged(line: Line) -> bool:
 
 def _per_check(name: str, help_text: str, view: GateView, value: Callable[[Line], float | None]) -> _Family:
     samples: list[tuple[Mapping[str, str], float]] = []
+    shown = view.shown_ids()
     for line in view.lines:
         found = value(line)
         if found is not None:
-            samples.append(({"check": line.check, "id": line.id, "function": line.function or ""}, float(found)))
+            samples.append(({"check": line.check, "id": shown[line.id], "function": line.function or ""}, float(found)))
     return _Family(name, help_text, samples)

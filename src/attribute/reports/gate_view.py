@@ -7,14 +7,17 @@ user are `Name`s, so that a medium with markup can tell them from our own words.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from hashlib import sha256
 from typing import Final
 
 from attribute.gate.limits import NoData, Of
-from attribute.gate.result import GateResult
+from attribute.gate.result import GateResult, Outcome
 from attribute.gate.settings import Level, State
+from attribute.reports.escape import visible
 from attribute.reports.gate_words import Name, Phrase, baseline_phrase, details_of, notes_of, sentence_of, title_of
 
 __all__ = ["GateView", "Line", "Name", "Phrase", "build_view", "plain"]
@@ -32,11 +35,14 @@ class Line:
         check: `unknown-spike`, `refused-spike`, `coverage`, `limit` or `input`.
         state: what it comes to.
         level: what a failure of it does.
-        decides: whether it has a say in the whole gate's state.
+        counts_as: what state it brings to the whole gate; None where others decide.
+        kind: how loud it is, the same in every format: `error` where it fails the gate, `warning`, `inconclusive`
+            where it keeps the gate from passing, `unjudged` where it could not judge and that changes nothing, `pass`.
         title: a few words.
         sentence: the line, in words.
         details: more, one phrase a line.
         function: whose, where it is about one.
+        pooled: whether *function* is no name, but all functions that the baseline has not seen.
         window_hours: how far back it looks, where it does.
         part: the requests that it counts.
         whole: the requests that these are a share of.
@@ -45,6 +51,8 @@ class Line:
         allowed_share: greatest share that does not fail.
         allowed_count: greatest count that does not fail, for a limit on a count.
         needed: how many of *whole* would have failed.
+        still_there: whether the last quarter of the window is over the allowed shares too; None where not asked.
+        over: whether there were enough to fail, and later requests show that it is over.
         p_value: corrected probability.
         line: its line in the configuration file.
     """
@@ -53,11 +61,13 @@ class Line:
     check: str
     state: State
     level: Level
-    decides: bool
+    counts_as: State | None
+    kind: str
     title: Phrase
     sentence: Phrase
     details: tuple[Phrase, ...] = ()
     function: str | None = None
+    pooled: bool = False
     window_hours: int | None = None
     part: int | None = None
     whole: int | None = None
@@ -66,6 +76,8 @@ class Line:
     allowed_share: float | None = None
     allowed_count: int | None = None
     needed: int | None = None
+    still_there: bool | None = None
+    over: bool = False
     p_value: float | None = None
     line: int | None = None
 
@@ -75,13 +87,9 @@ class Line:
         return self.part / self.whole if self.part is not None and self.whole else None
 
     @property
-    def kind(self) -> str:
-        """Return how loud it is: `error`, `warning`, `inconclusive` or `pass`."""
-        if self.state is State.FAIL:
-            return "error" if self.level is Level.ERROR else "warning"
-        if self.state is State.INCONCLUSIVE:
-            return "inconclusive" if self.decides else "unjudged"
-        return "pass"
+    def decides(self) -> bool:
+        """Return whether it has a say in the whole gate's state."""
+        return self.counts_as is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +132,27 @@ class GateView:
         """Return the end of all windows."""
         return self.result.now
 
+    def shown_ids(self) -> dict[str, str]:
+        r"""
+        Return the ids as media show them that cannot hold every character, and no two alike.
+
+        A name with an escape character is written as `\\u{1b}`, and another function may really be called so: then a
+        piece of the hash of its id tells the first from the second.
+        """
+        shown = {line.id: visible(line.id) for line in self.lines}
+        often = Counter(shown.values())
+        return {
+            id_: text if text == id_ or often[text] == 1 else f"{text} {sha256(_bytes(id_)).hexdigest()[:12]}"
+            for id_, text in shown.items()
+        }
+
     def of_kind(self, *kinds: str) -> tuple[Line, ...]:
         """Return the lines of some kinds (see `Line.kind`), in their order."""
         return tuple(line for line in self.lines if line.kind in kinds)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
 
 
 def plain(phrase: Phrase, name: Callable[[str], str] = str) -> str:
@@ -187,16 +213,17 @@ def _lines(result: GateResult, zone: tzinfo) -> Iterable[Line]:
         numbers: dict[str, int | float | str | None] = {}
         if test is not None:
             numbers = {
-                "function": test.function, "window_hours": test.hours, "part": test.counted, "whole": test.incident,
-                "of": "incident requests", "expected_share": test.expected_share, "allowed_share": test.allowed_share,
-                "needed": test.needed, "p_value": test.p_value,
+                "function": test.function, "pooled": test.pooled, "window_hours": test.hours, "part": test.counted,
+                "whole": test.incident, "of": "incident requests", "expected_share": test.expected_share,
+                "allowed_share": test.allowed_share, "needed": test.needed, "still_there": test.still_there,
+                "over": test.over, "p_value": test.p_value,
             }  # fmt: skip
         elif lost is not None:
             numbers = {
                 "function": lost.function, "window_hours": lost.hours, "part": lost.blind, "whole": lost.healthy,
                 "of": "healthy and UNKNOWN requests" if lost.unknown else "healthy requests",
                 "expected_share": lost.expected_share, "allowed_share": lost.allowed_share,
-                "needed": lost.needed, "p_value": lost.p_value,
+                "needed": lost.needed, "still_there": lost.still_there, "p_value": lost.p_value,
             }  # fmt: skip
         elif report is not None and report.asked:
             numbers = {"part": report.blind, "whole": report.healthy, "of": "healthy requests"}
@@ -212,7 +239,8 @@ def _lines(result: GateResult, zone: tzinfo) -> Iterable[Line]:
             check=outcome.id.partition("/")[0],
             state=outcome.state,
             level=outcome.level,
-            decides=outcome.counts_as is not None,
+            counts_as=outcome.counts_as,
+            kind=_kind(outcome),
             title=title_of(outcome),
             sentence=sentence_of(outcome, result, zone),
             details=details_of(outcome),
@@ -220,15 +248,27 @@ def _lines(result: GateResult, zone: tzinfo) -> Iterable[Line]:
         )
 
 
+def _kind(outcome: Outcome) -> str:
+    """Return how loud a line is: by what it counts as, which is not always what it came to."""
+    if outcome.counts_as is State.FAIL:
+        return "error"
+    if outcome.state is State.FAIL:
+        return "warning"
+    if outcome.state is State.PASS:
+        return "pass"
+    if outcome.counts_as is State.INCONCLUSIVE:
+        return "inconclusive"
+    warns = outcome.limit is not None and outcome.limit.limit.on_no_data is NoData.WARN
+    return "warning" if warns else "unjudged"
+
+
 def _headline(state: State, lines: tuple[Line, ...], on_inconclusive: NoData) -> Phrase:
     failing = [line for line in lines if line.kind == "error"]
     warnings = sum(line.kind == "warning" for line in lines)
     extra = f", {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
-    if state is State.FAIL and failing:
+    if state is State.FAIL:
         more = f", and {len(failing) - 1} more" if len(failing) > 1 else ""
         return ("gate failed: ", *failing[0].title, more + extra)
-    if state is State.FAIL:
-        return (f"gate failed: too little data, and a limit says that this fails{extra}",)
     if state is State.PASS:
         return (f"gate passed{extra}",)
     counted = {
@@ -237,7 +277,8 @@ def _headline(state: State, lines: tuple[Line, ...], on_inconclusive: NoData) ->
         NoData.WARN: " (counted as passed with a warning, as `--on-inconclusive` says)",
         NoData.PASS: " (counted as passed, as `--on-inconclusive` says)",
     }[on_inconclusive]
-    why = next((line.title for line in lines if line.kind == "inconclusive"), ("nothing was asked",))
+    unjudged = sorted((line for line in lines if line.state is State.INCONCLUSIVE), key=lambda line: not line.decides)
+    why = unjudged[0].title if unjudged else ("nothing was asked",)
     return ("gate cannot judge: ", *why, counted + extra)
 
 

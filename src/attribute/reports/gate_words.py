@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import groupby
@@ -47,38 +47,44 @@ def window(hours: int | None) -> str:
     return f"last {hours} h" if hours < 48 or hours % 24 else f"last {hours // 24} d"
 
 
-def whose(function: str | None) -> Phrase:
-    """Return whose requests are meant."""
+def whose(function: str | None, *, pooled: bool = False) -> Phrase:
+    """Return whose requests are meant; what is no function's name stands without backticks."""
     if function is None:
         return ("all functions",)
-    return (function.strip("()"),) if function == NEW_FUNCTIONS else ("`", Name(function), "`")
+    return (NEW_FUNCTIONS.strip("()"),) if pooled else ("`", Name(function), "`")
 
 
 def title_of(outcome: Outcome) -> Phrase:
     """Return a few words on a line: what it is about, for headlines."""
-    if outcome.state is State.INCONCLUSIVE and outcome.limit is None and outcome.why is not None:
+    if outcome.state is State.INCONCLUSIVE and outcome.why in _WHY_SHORT and outcome.limit is None:
         return (_WHY_SHORT[outcome.why],)
+    then = " and nothing since" if outcome.why is Why.SILENT else ""
     if outcome.spike is not None:
-        word = "UNKNOWN" if outcome.spike.kind is Kind.UNEXPLAINED else "refused requests"
-        kind = "spike of " if outcome.state is State.FAIL else "no spike of "
-        return (f"{kind}{word}, ", *whose(outcome.spike.function), f", {window(outcome.spike.hours)}")
+        test = outcome.spike
+        word = "UNKNOWN" if test.kind is Kind.UNEXPLAINED else "refused requests"
+        kind = "spike of " if test.stands_out else "no spike of "
+        over = ", which is over" if test.over else ""
+        return (f"{kind}{word}{then}, ", *whose(test.function, pooled=test.pooled), f", {window(test.hours)}{over}")
     if outcome.coverage is not None:
-        return ("evidence lost, ", *whose(outcome.coverage.function), f", {window(outcome.coverage.hours)}")
+        return (f"evidence lost{then}, ", *whose(outcome.coverage.function), f", {window(outcome.coverage.hours)}")
     if outcome.coverage_report is not None:
         return ("evidence coverage",)
     assert outcome.limit is not None
     limit = outcome.limit.limit
     state = {State.FAIL: "limit exceeded", State.PASS: "limit kept", State.INCONCLUSIVE: "limit not judged"}
+    if outcome.state is State.INCONCLUSIVE and outcome.counts_as is State.FAIL:
+        return ("too little data for a limit that fails then: ", Name(limit.name))
     return (f"{state[outcome.state]}: ", Name(limit.name))
 
 
-_WHY_SHORT = {
+_WHY_SHORT: Mapping[Why | None, str] = {
     Why.NO_REQUESTS: "no requests in the logs",
     Why.STALE: "no recent requests",
     Why.REJECTS: "too many rejected lines",
     Why.NO_BASELINE: "no baseline",
     Why.OTHER_RULES: "a baseline of other rules",
     Why.TOO_FEW: "too few requests",
+    Why.NO_EVIDENCE: "no function has evidence to lose",
     Why.INCOMPLETE: "a file was read only in part",
 }
 
@@ -86,12 +92,12 @@ _WHY_SHORT = {
 def sentence_of(outcome: Outcome, result: GateResult, zone: tzinfo) -> Phrase:
     """Return a line in words: what was counted, what is usual, what would have failed."""
     if outcome.spike is not None and outcome.why is not Why.STALE:
-        return _spike_sentence(outcome.spike, outcome)
+        return _spike_sentence(outcome.spike, outcome, zone)
     if outcome.coverage is not None:
-        return _coverage_sentence(outcome.coverage)
+        return _coverage_sentence(outcome.coverage, outcome, zone)
     if outcome.limit is not None:
         return _limit_sentence(outcome.limit)
-    if outcome.coverage_report is not None and outcome.why in {None, Why.TOO_FEW}:
+    if outcome.coverage_report is not None and outcome.why in {None, Why.TOO_FEW, Why.NO_EVIDENCE}:
         return _report_sentence(outcome.coverage_report, judged=outcome.why is None)
     assert outcome.why is not None
     return (_why_sentence(outcome, result, zone),)
@@ -131,14 +137,14 @@ def _no_baseline(outcome: Outcome, result: GateResult) -> str:
     )
 
 
-def _spike_sentence(test: SpikeTest, outcome: Outcome) -> Phrase:
+def _spike_sentence(test: SpikeTest, outcome: Outcome, zone: tzinfo) -> Phrase:
     refused = test.kind is Kind.REFUSED
     what = "UNKNOWN 4xx before any upstream call" if refused else "UNKNOWN"
     cut = f" ({count(test.unknown)} before bursts were cut)" if test.unknown != test.counted else ""
     share = f" ({percent(test.counted / test.incident)})" if test.incident else ""
     begin: Phrase = (
         f"{window(test.hours)}, ",
-        *whose(test.function),
+        *whose(test.function, pooled=test.pooled),
         (
             f": {count(test.counted)} of {count(test.incident)} incident requests {what}{share}{cut}"
             f", expected {percent(test.expected_share)}"
@@ -160,6 +166,17 @@ def _spike_sentence(test: SpikeTest, outcome: Outcome) -> Phrase:
                 f"adjusted p {test.p_value:.1e}; in {plural(test.slots, 'ten-minute slot')}{still}"
             ),
         )
+    if test.unsettled:
+        return (*begin, f"; {_or_more(test.needed, 'were enough to fail')}{_silent(outcome, zone)}")
+    if test.over:
+        late = f"{count(test.late_counted)} of {plural(test.late_incident, 'incident request')}"
+        return (
+            *begin,
+            (
+                f"; {_or_more(test.needed, 'were enough to fail')}, but it is over: {late} in the last "
+                f"{_quarter(test.hours)}"
+            ),
+        )
     if test.needed is not None:
         return (*begin, f"; {_or_more(test.needed, 'would have failed')}")
     if outcome.negligible:
@@ -179,7 +196,16 @@ def _or_more(needed: int | None, verb: str) -> str:
     return "" if needed is None else f"{count(needed)} or more {verb}"
 
 
-def _coverage_sentence(test: CoverageTest) -> Phrase:
+def _silent(outcome: Outcome, zone: tzinfo) -> str:
+    at = outcome.silent_since
+    whose = " of it"
+    if outcome.spike is not None and (outcome.spike.function is None or outcome.spike.pooled):
+        whose = " of them" if outcome.spike.pooled else ""
+    since = "" if at is None else f" since {stamp(at, zone)}"
+    return f", but nothing{whose} was logged{since}, so nobody knows whether it is over"
+
+
+def _coverage_sentence(test: CoverageTest, outcome: Outcome, zone: tzinfo) -> Phrase:
     share = percent(test.blind / test.healthy)
     lost = f"healthy requests have no `upstream_status` ({share})"
     if test.unknown:
@@ -189,15 +215,15 @@ def _coverage_sentence(test: CoverageTest) -> Phrase:
         *whose(test.function),
         (
             f": {count(test.blind)} of {count(test.healthy)} {lost}, usual {percent(test.expected_share)}, allowed "
-            f"{percent(test.allowed_share)}; {_or_more(test.needed, 'were enough to fail')}; p {test.p_value:.1e}. "
-            "The next failure there will be UNKNOWN"
+            f"{percent(test.allowed_share)}; {_or_more(test.needed, 'were enough to fail')}; p {test.p_value:.1e}"
+            f"{_silent(outcome, zone) if test.unsettled else '. The next failure there will be UNKNOWN'}"
         ),
     )
 
 
 def _report_sentence(report: CoverageReport, *, judged: bool) -> Phrase:
     if not report.asked:
-        return ("evidence coverage: no function usually carries an `upstream_status`, so none can be lost",)
+        return ("evidence coverage: no function usually carries an `upstream_status`, so none can be lost: not judged",)
     if not judged:
         return (
             (
@@ -208,9 +234,16 @@ def _report_sentence(report: CoverageReport, *, judged: bool) -> Phrase:
     return (
         (
             f"evidence coverage: {count(report.blind)} of {count(report.healthy)} healthy requests have no "
-            f"`upstream_status`, as is usual; {len(report.tested)} of {plural(len(report.asked), 'function')} judged"
+            f"`upstream_status`, {_whether_usual(report)}; {len(report.tested)} of "
+            f"{plural(len(report.asked), 'function')} judged"
         ),
     )
+
+
+def _whether_usual(report: CoverageReport) -> str:
+    if not report.over:
+        return "as is usual"
+    return f"{plural(len(report.over), 'function')} lost it for a time, which is over"
 
 
 def _limit_sentence(test: LimitTest) -> Phrase:
@@ -269,8 +302,9 @@ def baseline_phrase(result: GateResult, name: str | None) -> Phrase:
         return ("not asked for",)
     if not use.days:
         return ("none (", *source, f": {plural(use.available_days, 'day')} before the window)")
+    alone = ", for coverage alone" if use.for_coverage else ""
     return (
-        f"{plural(use.days, 'day')}, {use.first_day} to {use.last_day}, from ",
+        f"{plural(use.days, 'day')}, {use.first_day} to {use.last_day}{alone}, from ",
         *source,
         *_left_out(use.left_out),
     )
