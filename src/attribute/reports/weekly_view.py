@@ -7,6 +7,7 @@ from datetime import UTC, date
 from typing import Final
 
 from attribute.reports.document import (
+    HELP,
     Block,
     Column,
     Document,
@@ -52,8 +53,11 @@ def weekly_document(weekly: Weekly, *, command: str, reports: frozenset[str] = f
     """
     result, week = weekly.result, weekly.week
     state = result.verdict.state
-    sections: list[Section | None] = [goals_section(weekly.goals, week), _compare_section(weekly)]
-    if weekly.totals.requests:
+    blocked = _blocked(weekly)
+    sections: list[Section | None] = []
+    if not blocked:
+        sections = [goals_section(weekly.goals, week), _compare_section(weekly)]
+    if weekly.totals.requests and not blocked:
         sections += [
             days_section(weekly, by_hour=not _uneventful(weekly)),
             trend_section(weekly),
@@ -68,7 +72,7 @@ def weekly_document(weekly: Weekly, *, command: str, reports: frozenset[str] = f
     sections += [
         actions_section(weekly),
         _remarks_section(weekly),
-        data_section(result, first=coverage_blocks(weekly)),
+        data_section(result, first=() if blocked else coverage_blocks(weekly)),
         method_section(result, command, remarks=_remarks(weekly)),
     ]
     return Document(
@@ -87,6 +91,8 @@ def weekly_document(weekly: Weekly, *, command: str, reports: frozenset[str] = f
 def headline(weekly: Weekly) -> str:
     """Return the week in two or three sentences."""
     totals, before = weekly.totals, weekly.before
+    if _blocked(weekly):
+        return weekly.result.verdict.sentence
     if not totals.requests:
         if weekly.result.account.untimed:
             return "No request of the logs has a time, so none can be told to lie in this week."
@@ -106,6 +112,11 @@ def headline(weekly: Weekly) -> str:
             share += f", was {percent(before.by_class[Class.UNKNOWN] / before.incident)}"
         sentences.append(f"{share}.")
     return " ".join(sentences)
+
+
+def _blocked(weekly: Weekly) -> bool:
+    """Whether there are requests of the week and yet nothing can be judged: then nothing is told of them."""
+    return weekly.result.verdict.state is State.CANNOT_JUDGE and bool(weekly.totals.requests)
 
 
 def _incidents(weekly: Weekly) -> str:
@@ -135,6 +146,8 @@ def _subtitle(weekly: Weekly) -> list[str]:
 
 def _facts(weekly: Weekly) -> list[tuple[str, str]]:
     totals, verdict = weekly.totals, weekly.result.verdict
+    if _blocked(weekly):
+        return [(HELP, verdict.confidence.raised_by or "")]
     if not totals.requests:
         return []
     rows = [("Failing or slow", of(totals.incident, totals.requests))]
@@ -166,7 +179,7 @@ def _today(weekly: Weekly) -> date:
 def _next(weekly: Weekly) -> tuple[str, ...]:
     """Return the commands that tell each of the gravest incidents."""
     paths = typed_paths(weekly.result)
-    if paths is None:
+    if paths is None or _blocked(weekly):
         return ()
     return tuple(f"attribute report incident {paths} --incident {each.id}" for each in weekly.incidents[:NEXT])
 
