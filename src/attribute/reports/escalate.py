@@ -100,7 +100,7 @@ class Package:
     Attributes:
         name: for the files that hold it, from the incident's id.
         message: Markdown.
-        archive: a zip of the evidence, the message and a manifest; the same bytes for the same logs.
+        archive: a zip of the evidence, the message and a manifest; the same bytes for the same logs at the same time.
         requests: how many requests are evidence.
     """
 
