@@ -6,6 +6,8 @@ import csv
 import hashlib
 import io
 import zipfile
+from dataclasses import replace
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -83,6 +85,34 @@ def test_manifest_names_every_file_with_its_hash() -> None:
 def test_package_is_the_same_bytes_each_time() -> None:
     """Not even the times of the archive's entries depend on the moment."""
     assert package(*told()) == package(*told())
+
+
+def test_message_begins_with_a_sentence() -> None:
+    """What is still going on is said to be, behind the numbers; what is over has an end; a few calls have no share."""
+    result, chosen = told()
+    over = replace(chosen, ongoing=False)
+    begin, end = "2026-11-15 17:41:00 UTC", "2026-11-15 18:04:00 UTC"
+    numbers = "690 of our 690 calls (100.0 %) were answered with 5xx or not in time"
+    for each, sentence in (
+        (chosen, f"**Since {begin}, {numbers}; it is still going on.**"),
+        (over, f"**From {begin} until {end}, {numbers}.**"),
+    ):
+        assert sentence in package(result, each).message.decode().split("\n")
+
+
+def test_message_says_why_waiting_is_counted_over_more_calls() -> None:
+    """Latencies are in slots of ten minutes, which begin before the incident does: the numbers differ, and why."""
+    made = package(*told()).message.decode()
+    assert "| during | 720 |" in made
+    assert "How long we waited is counted in slots of 10 min. A slot that the incident touches counts as during" in made
+
+
+def test_archive_is_the_same_bytes_at_the_same_time() -> None:
+    """Only the manifest says when it was made: two moments differ in it and in nothing else."""
+    result, chosen = told()
+    later = replace(result, generated_at=result.generated_at + timedelta(hours=1))
+    first, second = opened(package(result, chosen)), opened(package(later, chosen))
+    assert [name for name in first if first[name] != second[name]] == ["manifest.json"]
 
 
 def test_counts_per_minute_add_up_to_the_calls() -> None:

@@ -92,7 +92,7 @@ def test_budget_is_not_told_where_logs_do_not_reach_over_it() -> None:
 def test_burn_is_the_speed_at_the_end_of_the_told_part() -> None:
     """Everything failing burns a budget of half at twice its speed; too few requests burn nothing that can be told."""
     until = MONDAY + timedelta(days=4)
-    part = Part(since_at=MONDAY, until_at=until, remarks=("so far",))
+    part = Part(since_at=MONDAY, until_at=until, cuts=("so far",))
     row = row_of(
         HALF,
         cell(until - timedelta(minutes=30), 19, "vendor"),

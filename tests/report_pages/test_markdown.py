@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
@@ -99,3 +100,39 @@ def test_bars_grow_and_never_vanish() -> None:
     ]
     assert lengths == list(range(97))
     assert unicode_bar(1e-9, 12) == "\u258f"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("this week has 338 half hours, not 336.", "this week has 338 half hours, not 336."),
+        ("336. of", "`336`. of"),
+        ("from 05:45:00 UTC+05:45.", "from 05:45:00 `UTC+05:45`."),
+        ("with its SHA-256 in manifest.json.", "with its SHA-256 in `manifest.json`."),
+        ("in www.evil.example, @all: ...", "in `www.evil.example`, `@all`: `...`"),
+        ("(a=b). |! `.", "`(a=b)`. `\\u{7c}`! `` ` ``."),
+    ],
+)
+def test_what_ends_a_clause_stays_outside_of_a_code_span(text: str, expected: str) -> None:
+    """A full stop of ours is none of the name's; a number that ends a sentence is no item of a list."""
+    assert prose(text) == expected
+
+
+def test_advice_in_a_fact_keeps_its_names_whole() -> None:
+    """Backticks of ours set a name of several words apart; those of a log are a part of its text."""
+    document = Document(
+        title="x",
+        subtitle=(),
+        state="CANNOT JUDGE",
+        class_="",
+        sentence="x.",
+        facts=(
+            ("What would help", "fewer rejected lines; `--rejects FILE` names each of them (see `x y`)."),
+            ("What would make it surer", "`upstream_calls` in the records: 3 of 7"),
+            ("Whose", "vendor (`a b`)"),
+        ),
+    )
+    lines = markdown.render(document).decode().split("\n")
+    assert "- What would help: fewer rejected lines; `--rejects FILE` names each of them (see `x y`)." in lines
+    assert "- What would make it surer: `upstream_calls` in the records: 3 of 7" in lines
+    assert f"- Whose: {prose('vendor (`a b`)')}" in lines

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
-from attribute.reports import html
+from attribute.reports import email, html, slack
 from attribute.reports.json_result import document as result_json
 from attribute.reports.notes import Action, Notes
 from attribute.reports.weekly_json import render as weekly_json
 from attribute.reports.weekly_view import headline, weekly_document
 from attribute.reports.wording import count
-from tests.report_pages.worlds import MONDAY, large_month, texts, tree, weekly_of
+from tests.report_pages.worlds import MONDAY, large_month, mail_of, texts, tree, weekly_of
 from tests.reports.world import (
     NO_EVIDENCE,
     OUR_FAULT,
@@ -168,6 +168,86 @@ def test_uneventful_week_is_one_screen() -> None:
     document = weekly_document(weekly_of(analysis_of(rows), now=NOW), command="attribute")
     assert [section.anchor for section in document.sections] == ["compare", "days", "remarks", "data", "method"]
     assert document.state == "NO PROBLEM"
+
+
+def calm(*days: int) -> list[Row]:
+    """Requests on these days, counted from the Monday of week 47; a few of each day fail."""
+    first = (MONDAY - START) / timedelta(minutes=1)
+    return [
+        request(day * 200 + n + 10_000, first + day * 1440 + n * 14, fields=OUR_FAULT if n % 50 == 7 else None)
+        for day in days
+        for n in range(100)
+    ]
+
+
+GAP = "The logs hold nothing of Tue 11-17, Wed 11-18 and Thu 11-19."
+
+
+def test_days_without_logs_within_a_week_are_named_in_every_form() -> None:
+    """Three days are missing: the week is not whole, and head, sentence, mail, message and JSON say so."""
+    weekly = weekly_of(analysis_of(calm(*range(-7, 1), *range(4, 8))), now=NOW)
+    assert (weekly.part.is_whole, weekly.part.cuts, weekly.part.remarks) == (False, (), (GAP,))
+    document = weekly_document(weekly, command="attribute")
+    assert document.subtitle[1] == GAP
+    assert GAP in document.sentence
+    assert "against the week before as far as there are logs" in document.sentence
+    assert (
+        dict(document.facts)["How sure"] == f"{weekly.result.verdict.confidence.word}, of the days that the logs hold"
+    )
+    values = orjson.loads(weekly_json(weekly))
+    assert (values["part"]["whole"], values["part"]["remarks"]) == (False, [GAP])
+    assert GAP in values["headline"]
+    assert GAP in orjson.loads(slack.render(document))["text"]
+    _, text, page = mail_of(email.render(document))
+    assert " ".join(text.split()).count(GAP) >= 2
+    assert GAP in texts(tree(page.encode()))
+    compare = next(section for section in document.sections if section.anchor == "compare")
+    assert compare.blocks[0].text == (  # type: ignore[union-attr]  # a paragraph
+        f"Compared is the whole of both weeks, as far as there are logs, by the clock. Of this week: {GAP}"
+    )
+
+
+def test_day_without_logs_in_the_week_before_is_not_a_day_without_failures() -> None:
+    """Logs that begin on a Thursday say nothing of Monday: the column has a gap, and what is compared is said."""
+    weekly = weekly_of(analysis_of(calm(*range(-4, -2), *range(-1, 8))), now=NOW)
+    assert weekly.part.is_whole
+    assert [day.before for day in weekly.days] == [None, None, None, 2, 2, None, 2]
+    document = weekly_document(weekly, command="attribute")
+    compare = next(section for section in document.sections if section.anchor == "compare")
+    assert compare.blocks[0].text == (  # type: ignore[union-attr]  # a paragraph
+        "Compared is the whole of both weeks, as far as there are logs, by the clock. Of the week before: The logs "
+        "begin at 2026-11-12 00:00:00 UTC. The logs hold nothing of Sat 11-14."
+    )
+    days = next(section for section in document.sections if section.anchor == "days").blocks[0].table.rows  # type: ignore[union-attr]  # a chart
+    assert [row[-1] for row in days] == [None, None, None, "2", "2", None, "2"]
+
+
+def test_empty_hours_of_a_week_are_no_gap() -> None:
+    """Where few call, hours and half days without a request are usual: only whole days of the clock are named."""
+    rows = [request(n, (MONDAY - START) / timedelta(minutes=1) + n * 1440 + 725) for n in range(-7, 8)]
+    weekly = weekly_of(analysis_of(rows), now=NOW)
+    assert weekly.part.is_whole
+    assert "as far as" not in weekly_document(weekly, command="attribute").sentence
+
+
+def test_days_of_a_gap_are_those_of_the_zone() -> None:
+    """Seoul's Tuesday is over when UTC's has nine hours left: a day is named where the whole of it is empty there."""
+    rows = [row for row in calm(*range(-7, 8)) if not _in(row, MONDAY + timedelta(hours=15), timedelta(hours=24))]
+    assert weekly_of(analysis_of(rows), now=NOW, zone=SEOUL).part.gap == "The logs hold nothing of Tue 11-17."
+    assert weekly_of(analysis_of(rows), now=NOW).part.is_whole
+
+
+def _in(row: Row, since: datetime, length: timedelta) -> bool:
+    at = row["at"]
+    return isinstance(at, datetime) and since <= at < since + length
+
+
+def test_part_of_a_week_is_said_in_the_message_too() -> None:
+    """What is told of a week that is not over stands among the facts, which every form has."""
+    weekly = weekly_of(analysis_of(ROWS), now=MONDAY + timedelta(days=3, hours=4))
+    document = weekly_document(weekly, command="attribute")
+    assert dict(document.facts)["Told"] == "This week so far: 3 d 4 h of 7 d."
+    assert "Told: This week so far: 3 d 4 h of 7 d." in slack.render(document).decode()
 
 
 def test_movers_are_what_changed_and_nothing_else() -> None:

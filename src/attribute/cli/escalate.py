@@ -47,12 +47,14 @@ def escalate(flags: AnalysisFlags, incident_id: str, out: str, upstream: str | N
     job = prepare(replace(flags, fingerprint=True))
     analysis = read_logs(job)
     incidents = find_incidents(job, analysis)
-    incident = next((each for each in incidents if each.id == incident_id), None)
-    if incident is None:
-        raise EscalationError.no_incident(incident_id, [each.id for each in incidents])
     result = build_result(
         analysis, catalogue=job.catalogue, thresholds=job.thresholds, incidents=incidents, asked=job.asked()
     )
+    if result.exit_code:
+        raise EscalationError.cannot_judge(result.verdict)
+    incident = next((each for each in incidents if each.id == incident_id), None)
+    if incident is None:
+        raise EscalationError.no_incident(incident_id, [each.id for each in incidents])
     made = package(result, incident, upstream=upstream, max_requests=max_requests)
     folder = make_folder(out)
     for path, content in ((folder / f"{made.name}.md", made.message), (folder / f"{made.name}.zip", made.archive)):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from attribute.cli.job import Job
     from attribute.engines.analysis import Analysis
     from attribute.incidents import Incident
-    from attribute.reports.model import Result
+    from attribute.reports.model import Result, Verdict
     from attribute.reports.notes import Notes
 
 __all__ = ["report"]
@@ -88,7 +88,7 @@ def _writing(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-@report.command(help="The report of one incident: the one named, or the gravest.")
+@report.command(help="The report of one incident: the one named, or that of the answer.")
 @reading_options
 @click.option("--incident", "incident_id", metavar="ID", help="Which; `attribute logs/ -o json` lists them.")
 @_writing
@@ -105,20 +105,25 @@ def incident(flags: AnalysisFlags, incident_id: str | None, out: str | None, not
 
     job = prepare(replace(flags, fingerprint=True))
     analysis = read_logs(job)
-    result, found = _told(job, analysis, incident_id)
+    result, found, whole = _told(job, analysis, incident_id)
     told = focus_of(result, found)
     name = _name(result) if told is None else told.id
     command = typed("report incident", flags, incident=incident_id)
     fields = {} if told is None else INCIDENT_FIELDS
     files = _Files(flags.outputs, out, notes, name)
     written = files.notes(fields, title=f"Notes on {name}")
-    document = incident_document(result, incident_id=found, notes=written, command=command)
+    document = incident_document(result, incident_id=found, notes=written, command=command, whole=whole)
     files.write(result, _makers(document, json=lambda: write_json(result, Style())), flags)
     return exit_code_of(result, flags)
 
 
-def _told(job: Job, analysis: Analysis, wanted: str | None) -> tuple[Result, str | None]:
-    """Return the result that tells an incident: of all the logs, or of the time around it where they are long."""
+def _told(job: Job, analysis: Analysis, wanted: str | None) -> tuple[Result, str | None, Verdict | None]:
+    """
+    Return the result that tells an incident: of all the logs, or of the time around it where they are long.
+
+    With it, the incident's id, and the answer on all the logs where the result is a part of them and the incident is
+    not what that answer is about.
+    """
     from attribute.cli.run import find_incidents
     from attribute.engines.analysis import Window
     from attribute.reports.incident_view import focus_of, margin_around
@@ -126,8 +131,6 @@ def _told(job: Job, analysis: Analysis, wanted: str | None) -> tuple[Result, str
     from attribute.reports.result import build_result
 
     incidents = find_incidents(job, analysis)
-    if wanted is not None and all(each.id != wanted for each in incidents):
-        raise ReportError.no_incident(wanted, [each.id for each in incidents])
 
     def build(part: Analysis, found: tuple[Incident, ...], window: Window) -> Result:
         return build_result(
@@ -141,12 +144,18 @@ def _told(job: Job, analysis: Analysis, wanted: str | None) -> tuple[Result, str
     known = time_of(analysis.rollup.counts)
     long = known is not None and known[1] - known[0] > LONG
     whole = build(analysis, incidents, job.window)
+    if whole.exit_code:
+        return whole, None, None
+    if wanted is not None and all(each.id != wanted for each in incidents):
+        raise ReportError.no_incident(wanted, [each.id for each in incidents])
     told = focus_of(whole, wanted)
     if told is None or not job.window.is_open or not (long or wanted):
-        return whole, wanted
+        return whole, wanted, None
     since, until = around(told.started_at, told.ended_at, margin_around(told))
     part = narrow(analysis, since, until)
-    return build(part, overlapping(incidents, since, until), Window(since_at=since, until_at=until)), told.id
+    result = build(part, overlapping(incidents, since, until), Window(since_at=since, until_at=until))
+    main = focus_of(whole)
+    return result, told.id, None if main is not None and main.id == told.id else whole.verdict
 
 
 def _name(result: Result) -> str:

@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from attribute.reports.drawing import Drawing
 
 __all__ = [
+    "HELP",
+    "SURER",
+    "VERDICT",
     "Block",
     "Bullets",
     "Cell",
@@ -29,6 +33,13 @@ __all__ = [
     "Tone",
     "facts",
 ]
+
+VERDICT: Final = "Verdict"
+"""The heading of an answer on all that a report looks at."""
+
+HELP: Final = "What would help"
+SURER: Final = "What would make it surer"
+"""Labels of facts that are our own words, in which backticks set names apart."""
 
 Cell = str | float | None
 """A text, the length of a bar (0 to 1), or nothing to say."""
@@ -178,7 +189,7 @@ class Document:
 
     title: str
     subtitle: tuple[str, ...]
-    lead: str = "Verdict"
+    lead: str = VERDICT
     state: str
     class_: str
     sentence: str
@@ -186,6 +197,11 @@ class Document:
     sections: tuple[Section, ...] = field(default=())
     next_commands: tuple[str, ...] = ()
     footer: str = ""
+
+    @property
+    def answer(self) -> str:
+        """Return the answer in a line without a heading of its own: what is not the verdict on all says what it is."""
+        return self.state if self.lead == VERDICT else f"{self.lead}: {self.state}"
 
 
 def facts(caption: str, rows: Sequence[tuple[str, str]], *, kind: Kind = Kind.WORDS, folded: bool = False) -> Table:

@@ -17,7 +17,7 @@ from email.policy import SMTP
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from attribute.reports.document import Document
+from attribute.reports.document import VERDICT, Document
 from attribute.reports.drawing import Drawing
 from attribute.reports.email_text import text_part
 from attribute.reports.escape import visible
@@ -53,7 +53,7 @@ def render(document: Document) -> bytes:
     for limit in _ROWS:
         page = template.render(document=shown, limit=limit, left_out=left_out or "charts") + "\n"
         mail = _message(
-            subject=visible(f"{document.state}: {document.title}"),
+            subject=visible(document.title if document.lead != VERDICT else f"{document.state}: {document.title}"),
             text=text_part(shown, limit=limit, left_out=left_out or "charts"),
             page=page,
         )

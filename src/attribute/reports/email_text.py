@@ -44,7 +44,7 @@ def text_part(document: Document, *, limit: int, left_out: str) -> str:
         left_out: what the short form has not.
     """
     lines = [*_wrapped(document.title), *(line for each in document.subtitle for line in _wrapped(each)), ""]
-    lines += [*_wrapped(f"{document.state}: {document.sentence}"), ""]
+    lines += [*_wrapped(f"{document.answer}: {document.sentence}"), ""]
     lines += [line for label, value in document.facts for line in _item(f"{label}: {value}")]
     if document.next_commands:
         lines += ["", "Next:", *(f"    {visible(command)}" for command in document.next_commands)]

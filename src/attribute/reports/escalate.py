@@ -25,7 +25,7 @@ from attribute.incidents.model import Incident
 from attribute.m1.errors import AttributionError
 from attribute.reports.escalate_message import Evidence, message
 from attribute.reports.escape import csv_cell, json_bytes
-from attribute.reports.model import Result
+from attribute.reports.model import Result, State, Verdict
 from attribute.reports.narrow import around
 from attribute.reports.wording import rfc3339, upstream_json
 from attribute.rules.words import Class
@@ -61,6 +61,15 @@ class EscalationError(AttributionError):
         return cls(f"no incident `{wanted}`", hint=hint, exit_code=4)
 
     @classmethod
+    def cannot_judge(cls, verdict: Verdict) -> Self:
+        """Return the error of logs that cannot be judged: what they hold against a vendor is no evidence."""
+        return cls(
+            f"nothing can be escalated, for these logs cannot be judged: {verdict.claim}",
+            hint=f"what would help: {verdict.confidence.raised_by}",
+            exit_code=4,
+        )
+
+    @classmethod
     def not_the_vendor(cls, incident: Incident) -> Self:
         """Return the error of an incident that is not the vendor's."""
         return cls(
@@ -91,7 +100,7 @@ class Package:
     Attributes:
         name: for the files that hold it, from the incident's id.
         message: Markdown.
-        archive: a zip of the evidence, the message and a manifest; the same bytes for the same logs.
+        archive: a zip of the evidence, the message and a manifest; the same bytes for the same logs at the same time.
         requests: how many requests are evidence.
     """
 
@@ -112,8 +121,10 @@ def package(result: Result, incident: Incident, *, upstream: str | None = None, 
         max_requests: how many requests are listed, the first in time; how many more there are is said.
 
     Raises:
-        EscalationError: the incident is not the vendor's, or it is not clear whose.
+        EscalationError: the logs cannot be judged, the incident is not the vendor's, or it is not clear whose.
     """
+    if result.verdict.state is State.CANNOT_JUDGE:
+        raise EscalationError.cannot_judge(result.verdict)
     if incident.class_ is not Class.VENDOR:
         raise EscalationError.not_the_vendor(incident)
     name = _upstream_of(incident, upstream)

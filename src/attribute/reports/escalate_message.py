@@ -10,13 +10,13 @@ from typing import Final
 import polars as pl
 
 from attribute.incidents.model import Incident
-from attribute.reports.document import Block, Bullets, Column, Document, Kind, Paragraph, Section, Table
+from attribute.reports.document import Block, Bullets, Column, Document, Kind, Paragraph, Section, Table, Tone
 from attribute.reports.incident_time import quantiles_of
 from attribute.reports.markdown import render
 from attribute.reports.model import Result
 from attribute.reports.narrow import around
 from attribute.reports.series import WIDTHS
-from attribute.reports.wording import FEW, count, of, percent, plural, span, stamp, upstream_word
+from attribute.reports.wording import FEW, count, percent, plural, span, stamp, upstream_word
 from attribute.slots import SLOT
 
 __all__ = ["Evidence", "message"]
@@ -51,12 +51,15 @@ def message(evidence: Evidence) -> bytes:
     """Return the message, as Markdown. All times are UTC."""
     incident = evidence.incident
     begin, end = stamp(incident.started_at, UTC), stamp(incident.ended_at, UTC)
-    until = "and is still going on" if incident.ongoing else f"until {end}"
     during = evidence.minutes.filter(pl.col("minute").is_between(incident.started_at, incident.ended_at, closed="left"))
     failed = int(during["answered_5xx"].sum()) + int(during["timeouts"].sum())
+    calls = int(during["calls"].sum())
+    share = f" ({percent(failed / calls)})" if calls >= FEW else ""
+    time, still = f"From {begin} until {end}", ""
+    if incident.ongoing:
+        time, still = f"Since {begin}", "; it is still going on"
     sentence = (
-        f"From {begin} {until}, {of(failed, int(during['calls'].sum()))} of our calls were answered with 5xx or not in "
-        "time."
+        f"{time}, {count(failed)} of our {plural(calls, 'call')}{share} were answered with 5xx or not in time{still}."
     )
     whom = "your service" if evidence.upstream is None else evidence.upstream
     document = Document(
@@ -147,6 +150,11 @@ def _latency(evidence: Evidence) -> Iterator[Block]:
     rows = [(name, found) for name, frame in phases if (found := quantiles_of(frame).get("upstream")) is not None]
     if not rows or len({upstream for upstream, _ in incident.upstreams}) > 1:
         return
+    yield Paragraph(
+        f"How long we waited is counted in slots of {span(SLOT)}. A slot that the incident touches counts as during, "
+        "so there can be more calls than at the head of this message. Before is all of our logs before that.",
+        Tone.NOTE,
+    )
     yield Table(
         caption="How long we waited for you, ms",
         columns=(

@@ -151,6 +151,10 @@ def evidence_section(story: Story) -> Section | None:
     if result.why_not:
         blocks.append(Paragraph("Against each other class:", Tone.NOTE))
         blocks.append(Bullets(tuple(f"{NAMES[Class(line.class_)]}: {line.text}" for line in result.why_not)))
+    if story.is_aside:
+        blocks.insert(
+            0, Paragraph("This is about the answer on all the time looked at, not about the incident.", Tone.NOTE)
+        )
     return Section(anchor="evidence", title="Evidence, for and against", blocks=tuple(blocks), brief=True)
 
 

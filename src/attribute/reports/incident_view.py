@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from attribute.incidents.model import Incident
-from attribute.reports.document import Document
+from attribute.reports.document import HELP, SURER, VERDICT, Document
 from attribute.reports.examples import examples_section
 from attribute.reports.incident_sections import (
     codes_section,
@@ -19,12 +19,12 @@ from attribute.reports.incident_sections import (
     where_section,
 )
 from attribute.reports.incident_time import latency_section, timeline_section
-from attribute.reports.model import Result, State
+from attribute.reports.model import Result, State, Verdict
 from attribute.reports.narrow import around, time_of
 from attribute.reports.notes import Notes
 from attribute.reports.review import review_section
 from attribute.reports.shared_sections import command_of, data_section, method_section, typed_paths, unknown_section
-from attribute.reports.story import Story
+from attribute.reports.story import Story, answer_of
 from attribute.reports.terminal import STATES
 from attribute.reports.wording import (
     FEW,
@@ -47,6 +47,10 @@ __all__ = ["RUNBOOK", "focus_of", "incident_document", "margin_around"]
 RUNBOOK: Final = "Runbook"
 """The label of the texts that the configuration gives."""
 
+LOOKED_AT: Final = "All the time looked at"
+READ: Final = "All the logs that were read"
+"""The labels of answers that stand beside an incident they are not about."""
+
 DRAFT: Final = "Draft. The facts are generated from logs; causes are for people to write."
 _LONGEST_MARGIN: Final = timedelta(hours=12)
 _LEAST_MARGIN: Final = timedelta(hours=1)
@@ -65,30 +69,42 @@ def margin_around(incident: Incident) -> timedelta:
 
 
 def focus_of(result: Result, incident_id: str | None = None) -> Incident | None:
-    """Return the incident of that id, or the one that the answer is about, or the gravest that is shown; or none."""
-    if incident_id is not None:
-        return next((each for each in result.found if each.id == incident_id), None)
-    shown = {row.id: place for place, row in enumerate(result.shown_incidents)}
-    fitting = [each for each in result.found if each.id in shown]
-    about = [each for each in fitting if each.class_ in result.verdict.classes]
-    return min(about or fitting, key=lambda each: shown[each.id], default=None)
+    """
+    Return the incident of that id, or the one that the answer is about; or none.
+
+    Where nothing can be judged there is none, whatever the id: an incident is a claim about whose failure it was.
+    """
+    if result.verdict.state is State.CANNOT_JUDGE:
+        return None
+    main = answer_of(result)
+    wanted = incident_id if incident_id is not None or main is None else main.id
+    return next((each for each in result.found if each.id == wanted), None)
 
 
 def incident_document(
-    result: Result, *, incident_id: str | None = None, notes: Notes | None = None, command: str | None = None
+    result: Result,
+    *,
+    incident_id: str | None = None,
+    notes: Notes | None = None,
+    command: str | None = None,
+    whole: Verdict | None = None,
 ) -> Document:
     """
     Return the report of one incident, or of a stretch of time without one.
+
+    It is headed as the verdict only where it gives the answer. An incident that the answer is not about is headed as an
+    incident, and the answer stands beside it under its own name.
 
     Args:
         result: the same that every other output is written from.
         incident_id: which incident; without it, the one that the answer is about.
         notes: what people wrote.
         command: what was typed; without it, a command that gives the same answer.
+        whole: the answer on all that was read, where *result* is a part of it and the incident not what that is about.
     """
     incident = focus_of(result, incident_id)
     row = next((row for row in result.incidents if incident is not None and row.id == incident.id), None)
-    story = Story(result=result, incident=incident, row=row, window=_window(result, incident))
+    story = Story(result=result, incident=incident, row=row, window=_window(result, incident), whole=whole)
     counts = result.analysis.rollup.counts
     sections = [
         impact_section(story),
@@ -108,8 +124,9 @@ def incident_document(
     return Document(
         title=_title(story),
         subtitle=tuple(_subtitle(story)),
+        lead="Incident" if story.is_aside else VERDICT,
         state=_state(story),
-        class_=incident.class_ if incident is not None else next(iter(_one(result.verdict.classes)), ""),
+        class_=incident.class_ if incident is not None and story.is_aside else _class(result.verdict),
         sentence=_sentence(story),
         facts=tuple(_facts(story)),
         sections=tuple(section for section in sections if section is not None),
@@ -118,8 +135,9 @@ def incident_document(
     )
 
 
-def _one(classes: tuple[str, ...]) -> tuple[str, ...]:
-    return classes if len(classes) == 1 else ()
+def _class(verdict: Verdict) -> str:
+    """Return the class of the answer, where it is one."""
+    return verdict.classes[0] if len(verdict.classes) == 1 else ""
 
 
 def _window(result: Result, incident: Incident | None) -> tuple[datetime, datetime] | None:
@@ -137,7 +155,8 @@ def _title(story: Story) -> str:
         known = time_of(story.result.analysis.rollup.counts)
         return "Report" if known is None else f"Report, {period(*known, zone)}"
     start = local(incident.started_at, zone)
-    return f"Incident report: {incident.class_}, {start:%Y-%m-%d %H:%M} {zone_name(incident.started_at, zone)}"
+    whose = incident.class_ if story.is_aside else story.result.verdict.state.value
+    return f"Incident report: {whose}, {start:%Y-%m-%d %H:%M} {zone_name(incident.started_at, zone)}"
 
 
 def _subtitle(story: Story) -> list[str]:
@@ -156,19 +175,20 @@ def _subtitle(story: Story) -> list[str]:
 
 
 def _state(story: Story) -> str:
-    if story.incident is not None and not story.is_answer:
+    if story.incident is not None and story.is_aside:
         return STATES[State(story.incident.class_)]
     return STATES[story.result.verdict.state]
 
 
 def _sentence(story: Story) -> str:
     incident, verdict = story.incident, story.result.verdict
-    if incident is None or story.is_answer:
+    if incident is None or not story.is_aside:
         return verdict.sentence
+    beside = f"{LOOKED_AT}: {verdict.sentence}" if story.whole is None else f"{READ}: {story.whole.sentence}"
     end = None if incident.ongoing else incident.ended_at
     return (
         f"{count(incident.requests)} requests {_WHOSE[incident.class_]} in {and_more(incident.functions, 3)}, "
-        f"{when(incident.started_at, end, story.result.zone)}. All the time looked at: {verdict.sentence}"
+        f"{when(incident.started_at, end, story.result.zone)}. {beside}"
     )
 
 
@@ -177,9 +197,10 @@ def _facts(story: Story) -> list[tuple[str, str]]:
     verdict, requests = result.verdict, result.requests
     rows: list[tuple[str, str]] = []
     if verdict.state is State.CANNOT_JUDGE:
-        return [("What would help", verdict.confidence.raised_by or "")]
+        return [(HELP, verdict.confidence.raised_by or "")]
     if incident is not None:
-        rows.append(("Whose", f"{_whose(incident)}, {plural(len(incident.functions), 'function')} touched"))
+        label = "Whose" if story.is_aside or verdict.state.value == incident.class_ else "The gravest incident"
+        rows.append((label, f"{_whose(incident)}, {plural(len(incident.functions), 'function')} touched"))
         end = None if incident.ongoing else incident.ended_at
         length = span(incident.ended_at - incident.started_at)
         rows.append(("When", f"{when(incident.started_at, end, result.zone)} ({length})"))
@@ -187,13 +208,22 @@ def _facts(story: Story) -> list[tuple[str, str]]:
             ("How bad", f"severity {incident.severity} of 4; {of(*_share_of(incident))} requests of these functions")
         )
     rows.append(("Failing or slow, all in all", of(requests.incident, requests.total)))
-    sure = verdict.confidence
-    share = "" if sure.share is None or requests.incident < FEW else f" ({percent(sure.share)})"
-    rows.append(("How sure", f"{sure.word}{share}"))
-    if sure.raised_by:
-        rows.append(("What would make it surer", sure.raised_by))
-    rows += [(RUNBOOK, text) for text in result.runbook]
-    return rows
+    if incident is not None and story.is_aside:
+        # How sure the answer is says nothing about an incident that it is not about.
+        rows.append((LOOKED_AT, f"{verdict.state.value}, how sure: {_sure(verdict, requests.incident)}"))
+        if story.whole is not None:
+            rows.append((READ, f"{story.whole.state.value}, how sure: {_sure(story.whole)}"))
+        return rows + [(RUNBOOK, text) for text in result.runbook if incident.class_ in verdict.classes]
+    rows.append(("How sure", _sure(verdict, requests.incident)))
+    if verdict.confidence.raised_by:
+        rows.append((SURER, verdict.confidence.raised_by))
+    return rows + [(RUNBOOK, text) for text in result.runbook]
+
+
+def _sure(verdict: Verdict, requests: int = FEW) -> str:
+    """Return how sure an answer on so many failing or slow requests is."""
+    share = verdict.confidence.share
+    return verdict.confidence.word + ("" if share is None or requests < FEW else f" ({percent(share)})")
 
 
 def _whose(incident: Incident) -> str:
@@ -206,10 +236,12 @@ def _whose(incident: Incident) -> str:
 
 def _next(story: Story) -> tuple[str, ...]:
     """Return what to do with this report in hand."""
+    incident, paths = story.incident, typed_paths(story.result)
     commands = [each for each in story.result.next_commands if not each.startswith("attribute report")]
-    paths = typed_paths(story.result)
-    if paths is not None and story.incident is not None and story.incident.class_ is Class.VENDOR:
-        commands.append(f"attribute escalate {story.incident.id} {paths} --out escalation/")
+    if incident is not None and story.is_aside:
+        commands = [] if paths is None else [f"attribute explain {incident.id} {paths}"]
+    if paths is not None and incident is not None and incident.class_ is Class.VENDOR:
+        commands.append(f"attribute escalate {incident.id} {paths} --out escalation/")
     return tuple(commands)
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from attribute.reports.document import (
+    HELP,
+    SURER,
     Block,
     Bullets,
     Cell,
@@ -40,7 +42,14 @@ BUDGET: Final = 60_000
 
 _BAR: Final = 12
 _WORD: Final = re.compile(r"[+-]\d[\d,.]*|[^\W_]+(?:[%),.:;!?'/-]+[^\W_]+)*[%),.:;!?']*|%[),.:;]*")
-_RISKY: Final = re.compile(r"www\.|://|[^\W\d_]\.[^\W\d_]|:[\w+-]*[^\W\d][\w+-]*:|\bGH-\d|^\d+[.)]$", re.IGNORECASE)
+_RISKY: Final = re.compile(r"www\.|://|[^\W\d_]\.[^\W\d_]|:[\w+-]*[^\W\d][\w+-]*:|\bGH-\d", re.IGNORECASE)
+_NUMBERED: Final = re.compile(r"\d+[.)]")
+"""At the begin of a line it makes a list."""
+
+_ENDED: Final = re.compile(r"(.{0,200}[^.,:;!?])([.,:;!?]+)", re.DOTALL)
+"""A word and what ends its clause. Longer ones are names, not words of ours."""
+
+_CLOSING: Final = re.compile(r"[.,:;!?)]*")
 _REPORT: Final = re.compile(r"[A-Za-z0-9-]+\.html")
 _ALONE: Final = {"=": "&#61;", "-": "&#45;", "+": "&#43;", "\u00b7": "\u00b7"}
 
@@ -94,7 +103,10 @@ def _pieces(document: Document, cut: _Cut) -> Iterator[str]:
     yield f"## {prose(document.lead)}: {prose(document.state)}"
     yield f"**{_unbroken(document.sentence, cut)}**"
     if document.facts:
-        yield "\n".join(f"- {prose(label)}: {_unbroken(value, cut)}" for label, value in document.facts)
+        yield "\n".join(
+            f"- {prose(label)}: {_advice(value) if label in {HELP, SURER} else _unbroken(value, cut)}"
+            for label, value in document.facts
+        )
     yield from (_command(line) for line in document.next_commands)
     for section in document.sections:
         if cut.brief and not section.brief:
@@ -174,8 +186,7 @@ def _cell(cell: Cell, column: Column, cut: _Cut) -> str:
     if column.kind is Kind.NAME:
         return markdown_cell(cell if cut.characters is None else fit(visible(cell), cut.characters))
     if column.kind is Kind.ADVICE:
-        parts = cell.split("`")
-        return " ".join(markdown_cell(part) if n % 2 else prose(part) for n, part in enumerate(parts) if part.strip())
+        return _advice(cell)
     if column.kind is Kind.REPORT and _REPORT.fullmatch(cell):
         return f"[{cell.removesuffix('.html')}]({cell})"
     return prose(cell)
@@ -197,17 +208,40 @@ def prose(text: str) -> str:
     >>> print(prose("3 of 7 in quote, @all see www.evil.example a|b *x*"))
     3 of 7 in quote, `@all` see `www.evil.example` `a\u{7c}b` `*x*`
     """
-    return " ".join(_word(word) for word in text.split(" ") if word)
+    words = [word for word in text.split(" ") if word]
+    return " ".join(_word(word, is_first=not number) for number, word in enumerate(words))
 
 
-def _word(word: str) -> str:
+def _advice(text: str) -> str:
+    """
+    Return our own words, with a code span where backticks set a name apart.
+
+    >>> print(_advice("fewer; `--rejects FILE` names each, see `x`."))
+    fewer; `--rejects FILE` names each, see `x`.
+    """
+    made = ""
+    for number, part in enumerate(text.split("`")):
+        closing = _CLOSING.match(part) if made and not number % 2 else None
+        end = "" if closing is None else closing[0]
+        made += end
+        rest = part[len(end) :]
+        if rest.strip():
+            shown = markdown_cell(rest) if number % 2 else prose(rest)
+            made += f" {shown}" if made else shown
+    return made
+
+
+def _word(word: str, *, is_first: bool) -> str:
+    """Return a word; what ends its clause stays outside of the code span that it may become."""
     shown = visible(word)
     bare = shown[1:] if shown.startswith("(") and len(shown) > 1 else shown
     if bare in _ALONE:
         return _ALONE[bare] if bare == shown else markdown_cell(shown)
-    if _WORD.fullmatch(bare) and not _RISKY.search(bare):
+    if _WORD.fullmatch(bare) and not _RISKY.search(bare) and not (is_first and _NUMBERED.fullmatch(bare)):
         return shown
-    return markdown_cell(word.replace("|", "\\u{7c}"))
+    ended = _ENDED.fullmatch(word)
+    core, end = (word, "") if ended is None else ended.groups()
+    return markdown_cell(core.replace("|", "\\u{7c}")) + end
 
 
 def unicode_bar(share: float, width: int) -> str:

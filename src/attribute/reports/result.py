@@ -255,6 +255,8 @@ def _next(verdict: Verdict, incidents: Sequence[IncidentRow], asked: Asked) -> t
     """Return commands that a shell takes as they stand, only such as there are."""
     paths = [path if not path.startswith("-") or path == "-" else f"./{path}" for path in asked.paths]
     typed = " ".join(shlex.quote(path) for path in paths)
+    if verdict.state is State.CANNOT_JUDGE:
+        return ()  # what there is would tell incidents, and those are claims
     if not typed or "-" in asked.paths or visible(typed) != typed:
         return ()  # what came through a pipe is gone, and what cannot be shown cannot be pasted
     commands = []

@@ -16,7 +16,7 @@ from typing import Final
 import orjson
 
 from attribute.reports.html import page
-from attribute.reports.wording import stamp
+from attribute.reports.wording import plural, stamp
 from attribute.rules.words import Class
 
 __all__ = ["ENDINGS", "NAME", "Entry", "entry_of", "index"]
@@ -76,9 +76,10 @@ def entry_of(name: str, content: bytes, files: frozenset[str]) -> Entry | None:
         return None
     if not isinstance(document, dict):
         return None
+    aside = _aside(name, document)
     kind, sentence, at = {
         "attribute.weekly/1": ("weekly", document.get("headline"), document.get("since")),
-        "attribute.result/1": ("incident", _sentence(document), _begin(document)),
+        "attribute.result/1": ("incident", _sentence(document, aside), _begin(document)),
     }.get(str(document.get("schema")), ("", None, None))
     if not kind or not isinstance(sentence, str):
         return None
@@ -89,7 +90,7 @@ def entry_of(name: str, content: bytes, files: frozenset[str]) -> Entry | None:
         name=name,
         kind=kind,
         sentence=sentence,
-        class_=_class(document),
+        class_=_class(document) if aside is None else aside[0],
         made=_moment(document.get("generated_at")),
         at=str(at or ""),
         page=f"{name}.html",
@@ -114,9 +115,24 @@ def _moment(text: object) -> str:
     return str(text) if at.tzinfo is None else stamp(at, UTC)
 
 
-def _sentence(document: Mapping[str, object]) -> object:
+def _aside(name: str, document: Mapping[str, object]) -> tuple[str, int] | None:
+    """Return class and requests of the incident that a report is named after, where the answer is of another class."""
+    incidents = document.get("incidents")
+    for each in incidents if isinstance(incidents, list) else ():
+        if isinstance(each, dict) and each.get("id") == name:
+            class_, requests = each.get("class"), each.get("requests")
+            if isinstance(class_, str) and class_ in set(Class) and isinstance(requests, int):
+                return (class_, requests) if _class(document) not in {"", class_} else None
+    return None
+
+
+def _sentence(document: Mapping[str, object], aside: tuple[str, int] | None) -> object:
+    """Return the answer; in the report of an incident that it is not about, behind what that incident is."""
     verdict = document.get("verdict")
-    return verdict.get("sentence") if isinstance(verdict, dict) else None
+    sentence = verdict.get("sentence") if isinstance(verdict, dict) else None
+    if aside is None or not isinstance(sentence, str):
+        return sentence
+    return f"Incident of class {aside[0]}, {plural(aside[1], 'request')}. All the time looked at: {sentence}"
 
 
 def _begin(document: Mapping[str, object]) -> object:

@@ -38,7 +38,7 @@ def render(document: Document) -> bytes:
     """
     blocks: list[dict[str, object]] = [
         {"type": "header", "text": _plain(document.title, _HEADER)},
-        {"type": "section", "text": _plain(f"{document.state}: {document.sentence}", _SECTION // 2)},
+        {"type": "section", "text": _plain(f"{document.answer}: {document.sentence}", _SECTION // 2)},
     ]
     if document.facts:
         shown = document.facts[:_FIELDS]
@@ -66,7 +66,7 @@ def render(document: Document) -> bytes:
             ],
         }
     )
-    message = {"text": fit(visible(f"{document.state}: {document.sentence}"), 500), "blocks": blocks}
+    message = {"text": fit(visible(f"{document.answer}: {document.sentence}"), 500), "blocks": blocks}
     return json_bytes(orjson.dumps(message, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 

@@ -9,9 +9,18 @@ import polars as pl
 
 from attribute.incidents.model import Incident
 from attribute.reports.evidence import Quiet, quiet_part
-from attribute.reports.model import IncidentRow, Result
+from attribute.reports.model import IncidentRow, Result, State, Verdict
 
-__all__ = ["Story"]
+__all__ = ["Story", "answer_of"]
+
+
+def answer_of(result: Result) -> IncidentRow | None:
+    """Return the shown incident that the answer is about: of one of its classes, and its since; or none."""
+    verdict = result.verdict
+    if verdict.state is State.CANNOT_JUDGE:
+        return None
+    main = next((row for row in result.shown_incidents if row.class_ in verdict.classes), None)
+    return main if main is not None and main.started_at == verdict.since_at else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +33,15 @@ class Story:
         incident: the one that is told; None where there is none.
         row: the same as outputs show it.
         window: the time that charts show; None where nothing has a time.
+        whole: the answer on all that was read, where *result* is a part of it and the incident is not what that answer
+            is about; else None.
     """
 
     result: Result
     incident: Incident | None
     row: IncidentRow | None
     window: tuple[datetime, datetime] | None
+    whole: Verdict | None = None
 
     @property
     def counts(self) -> pl.DataFrame:
@@ -38,13 +50,14 @@ class Story:
 
     @property
     def is_answer(self) -> bool:
-        """Whether the incident is the one that the answer is about."""
-        verdict = self.result.verdict
-        return (
-            self.incident is not None
-            and verdict.since_at == self.incident.started_at
-            and self.incident.class_ in verdict.classes
-        )
+        """Whether the incident is the one that the answer is about, so that the page gives the answer."""
+        main = answer_of(self.result)
+        return self.whole is None and self.incident is not None and main is not None and main.id == self.incident.id
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether the page tells an incident that the answer is not about."""
+        return self.incident is not None and not self.is_answer
 
     def quiet(self) -> Quiet | None:
         """Return the part outside of shown incidents, as the view model uses it to say what is normal."""

@@ -28,6 +28,7 @@ from attribute.reports.weekly_numbers import (
     hours,
     inside,
     movers,
+    told_part,
     totals,
     trend,
     vendors,
@@ -66,7 +67,8 @@ def look_at_week(
         reviews: how far that of each incident is, by id; None: nobody knows.
     """
     counts, latency = analysis.rollup.counts, analysis.rollup.latency
-    part = part_of(week, time_of(counts), asked.now)
+    known = time_of(counts)
+    part = told_part(week, part_of(week, known, asked.now), counts)
     since, until = part.since_at, part.until_at
     here = overlapping(tuple(incidents), since, until)
     result = build_result(
@@ -80,6 +82,8 @@ def look_at_week(
     old_since, old_until = week.same_clock(since, 1), week.same_clock(until, 1)
     old = counts.filter(inside(old_since, old_until))
     old_latency = latency.filter(pl.col("slot").is_between(old_since, old_until, closed="left"))
+    before = part_of(week.earlier(1), known, asked.now)
+    before = replace(before, since_at=max(before.since_at, old_since), until_at=min(before.until_at, old_until))
     shown = tuple(sorted((each for each in here if each.severity <= 3), key=_gravity))
     return Weekly(
         week=week,
@@ -87,6 +91,7 @@ def look_at_week(
         result=result,
         totals=totals(week.name, now.counts, since, until, incidents),
         before=totals(week.earlier(1).name, old, old_since, old_until, incidents) if old.height else None,
+        before_part=told_part(week.earlier(1), before, counts),
         days=days(week, part, now.counts, old),
         hours=hours(week, now.counts),
         trend=trend(week, part, counts, incidents),

@@ -51,7 +51,15 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayRow:
-    """One day by the clock: requests (None: none at all, or not told yet) and those failing or slow, by class."""
+    """
+    One day by the clock.
+
+    Attributes:
+        label: its name.
+        requests: all of them; None: none at all, or not told yet.
+        by_class: those failing or slow.
+        before: those failing or slow on the same day a week before; None where that had no request at all.
+    """
 
     label: str
     requests: int | None
@@ -117,6 +125,7 @@ class Weekly:
         result: that part, as every other output shows it.
         totals: the same in short.
         before: the same part of the week before; None where there are no logs of it.
+        before_part: what the logs hold of that part.
         days: one row per day.
         hours: requests failing or slow by day and hour; None where there was no request.
         trend: four weeks, the last one being this; None for a week without logs.
@@ -137,6 +146,7 @@ class Weekly:
     result: Result
     totals: Totals
     before: Totals | None
+    before_part: Part
     days: tuple[DayRow, ...]
     hours: tuple[tuple[int | None, ...], ...]
     trend: tuple[Totals | None, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
@@ -14,11 +15,11 @@ from attribute.incidents.model import Incident
 from attribute.reports.compare import Change, changes
 from attribute.reports.evidence import INCIDENT
 from attribute.reports.weekly_model import BottleneckRow, CoverageRow, DayRow, Totals, VendorRow
-from attribute.reports.weeks import Part, Week
+from attribute.reports.weeks import Part, Week, day_name
 from attribute.rollup import Rollup, bucket_bounds
 from attribute.rules.words import CLASSES, NO_CLASS, Class
 
-__all__ = ["bottlenecks", "coverage", "days", "hours", "inside", "movers", "totals", "trend", "vendors"]
+__all__ = ["bottlenecks", "coverage", "days", "hours", "inside", "movers", "told_part", "totals", "trend", "vendors"]
 
 TREND_WEEKS: Final = 4
 MEDIAN_WEEKS: Final = 4
@@ -67,12 +68,24 @@ def _clock(week: Week) -> pl.DataFrame:
     )
 
 
+def told_part(week: Week, part: Part, counts: pl.DataFrame) -> Part:
+    """
+    Return *part* with the whole days that have no request in *counts*; none where there is no request in it at all.
+
+    Whether logs are missing or nobody called, the counts do not say. Hours are not looked at: where few call, hours
+    without a request are usual.
+    """
+    inner = counts.filter(inside(part.since_at, part.until_at))
+    seen = set(inner.select("minute").unique().join(_clock(week), on="minute")["day"].unique())
+    empty = [day for day in week.whole_days(part.since_at, part.until_at) if day.weekday() not in seen]
+    return replace(part, empty_days=tuple(empty) if seen else ())
+
+
 def days(week: Week, part: Part, now: pl.DataFrame, old: pl.DataFrame) -> tuple[DayRow, ...]:
-    """Return one row per day of the clock, with the same day a week before."""
+    """Return one row per day of the clock, with the same day a week before; None where that had no request at all."""
     here = now.join(_clock(week), on="minute").group_by("day", "class").agg(pl.col("requests").sum())
-    there = (
-        old.filter(INCIDENT).join(_clock(week.earlier(1)), on="minute").group_by("day").agg(pl.col("requests").sum())
-    )
+    failing = pl.when(INCIDENT).then(pl.col("requests")).otherwise(0).sum()
+    there = old.join(_clock(week.earlier(1)), on="minute").group_by("day").agg(failing)
     by_day: dict[int, dict[str, int]] = {}
     for day, class_, requests in here.iter_rows():
         by_day.setdefault(day, {})[class_] = requests
@@ -83,10 +96,10 @@ def days(week: Week, part: Part, now: pl.DataFrame, old: pl.DataFrame) -> tuple[
         told = part.since_at.astimezone(week.zone).date() <= day <= part.until_at.astimezone(week.zone).date()
         rows.append(
             DayRow(
-                label=f"{day:%a %m-%d}",
+                label=day_name(day),
                 requests=sum(found.values()) if found else None,
                 by_class={class_.value: (found or {}).get(class_.value, 0) for class_ in CLASSES},
-                before=before.get(number, 0) if old.height and told else None,
+                before=before.get(number) if told else None,
             )
         )
     return tuple(rows)

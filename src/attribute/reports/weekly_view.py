@@ -7,6 +7,7 @@ from datetime import UTC, date
 from typing import Final
 
 from attribute.reports.document import (
+    HELP,
     Block,
     Column,
     Document,
@@ -52,8 +53,11 @@ def weekly_document(weekly: Weekly, *, command: str, reports: frozenset[str] = f
     """
     result, week = weekly.result, weekly.week
     state = result.verdict.state
-    sections: list[Section | None] = [goals_section(weekly.goals, week), _compare_section(weekly)]
-    if weekly.totals.requests:
+    blocked = _blocked(weekly)
+    sections: list[Section | None] = []
+    if not blocked:
+        sections = [goals_section(weekly.goals, week), _compare_section(weekly)]
+    if weekly.totals.requests and not blocked:
         sections += [
             days_section(weekly, by_hour=not _uneventful(weekly)),
             trend_section(weekly),
@@ -68,7 +72,7 @@ def weekly_document(weekly: Weekly, *, command: str, reports: frozenset[str] = f
     sections += [
         actions_section(weekly),
         _remarks_section(weekly),
-        data_section(result, first=coverage_blocks(weekly)),
+        data_section(result, first=() if blocked else coverage_blocks(weekly)),
         method_section(result, command, remarks=_remarks(weekly)),
     ]
     return Document(
@@ -87,6 +91,8 @@ def weekly_document(weekly: Weekly, *, command: str, reports: frozenset[str] = f
 def headline(weekly: Weekly) -> str:
     """Return the week in two or three sentences."""
     totals, before = weekly.totals, weekly.before
+    if _blocked(weekly):
+        return weekly.result.verdict.sentence
     if not totals.requests:
         if weekly.result.account.untimed:
             return "No request of the logs has a time, so none can be told to lie in this week."
@@ -98,7 +104,7 @@ def headline(weekly: Weekly) -> str:
         if before is not None and before.requests >= FEW:
             points = 100 * (totals.healthy / totals.requests - before.healthy / before.requests)
             text += f" ({points:+.2f} points against {_like(weekly)})"
-    sentences = [f"{text}.", _incidents(weekly)]
+    sentences = [f"{text}.", *([weekly.part.gap] if weekly.part.gap else []), _incidents(weekly)]
     unknown = totals.by_class[Class.UNKNOWN]
     if totals.incident >= FEW:
         share = f"UNKNOWN {percent(unknown / totals.incident)} of failing or slow requests"
@@ -106,6 +112,11 @@ def headline(weekly: Weekly) -> str:
             share += f", was {percent(before.by_class[Class.UNKNOWN] / before.incident)}"
         sentences.append(f"{share}.")
     return " ".join(sentences)
+
+
+def _blocked(weekly: Weekly) -> bool:
+    """Whether there are requests of the week and yet nothing can be judged: then nothing is told of them."""
+    return weekly.result.verdict.state is State.CANNOT_JUDGE and bool(weekly.totals.requests)
 
 
 def _incidents(weekly: Weekly) -> str:
@@ -119,7 +130,13 @@ def _incidents(weekly: Weekly) -> str:
 
 
 def _like(weekly: Weekly) -> str:
-    return "the week before" if weekly.part.is_whole else "the same part of the week before"
+    name = "the same part of the week before" if weekly.part.cuts else "the week before"
+    return f"{name} as far as there are logs" if weekly.part.gap or weekly.before_part.gap or _reach(weekly) else name
+
+
+def _reach(weekly: Weekly) -> tuple[str, ...]:
+    """Return where in the part of the week before logs begin or end."""
+    return tuple(f"{cut.partition(';')[0]}." for cut in weekly.before_part.cuts if cut.startswith("The logs"))
 
 
 def _subtitle(weekly: Weekly) -> list[str]:
@@ -135,13 +152,17 @@ def _subtitle(weekly: Weekly) -> list[str]:
 
 def _facts(weekly: Weekly) -> list[tuple[str, str]]:
     totals, verdict = weekly.totals, weekly.result.verdict
+    if _blocked(weekly):
+        return [(HELP, verdict.confidence.raised_by or "")]
     if not totals.requests:
         return []
-    rows = [("Failing or slow", of(totals.incident, totals.requests))]
+    rows = [("Told", " ".join(weekly.part.cuts))] if weekly.part.cuts else []
+    rows += [("Failing or slow", of(totals.incident, totals.requests))]
     if verdict.state is not State.NO_PROBLEM:
         parts = [f"{class_} {of(totals.by_class[class_], totals.incident)}" for class_ in verdict.classes]
         rows.append(("Whose, most of it", ", ".join(parts)))
-    rows.append(("How sure", verdict.confidence.word))
+    limit = ", of the days that the logs hold" if weekly.part.gap else ""
+    rows.append(("How sure", f"{verdict.confidence.word}{limit}"))
     goals = goals_fact(weekly.goals)
     if goals is not None:
         rows.append(("Goals", goals))
@@ -166,7 +187,7 @@ def _today(weekly: Weekly) -> date:
 def _next(weekly: Weekly) -> tuple[str, ...]:
     """Return the commands that tell each of the gravest incidents."""
     paths = typed_paths(weekly.result)
-    if paths is None:
+    if paths is None or _blocked(weekly):
         return ()
     return tuple(f"attribute report incident {paths} --incident {each.id}" for each in weekly.incidents[:NEXT])
 
@@ -182,8 +203,12 @@ def _compare_section(weekly: Weekly) -> Section:
     if before is None:
         blocks.append(Paragraph("There are no logs of the same part of the week before.", Tone.NOTE))
     else:
-        part = "the whole of both weeks" if weekly.part.is_whole else "the same part of both weeks"
-        blocks.append(Paragraph(f"Compared is {part}, by the clock.", Tone.NOTE))
+        part = "the same part of both weeks" if weekly.part.cuts else "the whole of both weeks"
+        missing = [f"Of this week: {weekly.part.gap}"] if weekly.part.gap else []
+        there = " ".join(text for text in (*_reach(weekly), weekly.before_part.gap) if text)
+        missing += [f"Of the week before: {there}"] if there else []
+        part += ", as far as there are logs" if missing else ""
+        blocks.append(Paragraph(" ".join([f"Compared is {part}, by the clock.", *missing]), Tone.NOTE))
         if before.half_hours < 0.9 * totals.half_hours or totals.half_hours < 0.9 * before.half_hours:
             text = (
                 f"The logs cover {count(totals.half_hours)} half hours of this part and {count(before.half_hours)} of "

@@ -9,9 +9,9 @@ from typing import Final, Self
 
 from attribute.logs.zones import readings
 from attribute.m1.errors import AttributionError
-from attribute.reports.wording import span, stamp
+from attribute.reports.wording import and_more, span, stamp
 
-__all__ = ["Part", "Week", "WeekError", "part_of"]
+__all__ = ["Part", "Week", "WeekError", "day_name", "part_of"]
 
 _WEEK: Final = re.compile(r"(\d{4})-?W(\d{2})", re.ASCII)
 _NEARLY: Final = timedelta(hours=1)
@@ -107,6 +107,14 @@ class Week:
     def _midnight(self, day: int) -> datetime:
         return readings(datetime.combine(self.monday + timedelta(days=day), time()), self.zone).earlier
 
+    def whole_days(self, since: datetime, until: datetime) -> tuple[date, ...]:
+        """Return its days that lie between two instants from midnight to midnight."""
+        return tuple(
+            day
+            for number, day in enumerate(self.days)
+            if since <= self._midnight(number) and self._midnight(number + 1) <= until
+        )
+
     def same_clock(self, at: datetime, weeks: int) -> datetime:
         """Return the instant, UTC, at which the clock showed the same time so many weeks before *at*."""
         wall = at.astimezone(self.zone).replace(tzinfo=None) - timedelta(weeks=weeks)
@@ -121,17 +129,35 @@ class Part:
     Attributes:
         since_at: its begin, UTC.
         until_at: its end, UTC; not after its begin where nothing can be told.
-        remarks: why it is not the whole week; empty where it is.
+        cuts: why it begins later or ends earlier than the week; empty where it does not.
+        empty_days: whole days within it, by the clock, of which the logs hold nothing.
     """
 
     since_at: datetime
     until_at: datetime
-    remarks: tuple[str, ...] = ()
+    cuts: tuple[str, ...] = ()
+    empty_days: tuple[date, ...] = ()
+
+    @property
+    def gap(self) -> str:
+        """Return which days the logs hold nothing of, as a sentence; empty where there is no such day."""
+        named = and_more([day_name(day) for day in self.empty_days], 7)
+        return f"The logs hold nothing of {named}." if named else ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Return why it is not the whole week; empty where it is."""
+        return (*self.cuts, self.gap) if self.gap else self.cuts
 
     @property
     def is_whole(self) -> bool:
         """Whether it is the whole week."""
         return not self.remarks
+
+
+def day_name(day: date) -> str:
+    """Return `Mon 11-16`."""
+    return f"{day:%a %m-%d}"
 
 
 def part_of(week: Week, known: tuple[datetime, datetime] | None, now: datetime) -> Part:
@@ -143,14 +169,14 @@ def part_of(week: Week, known: tuple[datetime, datetime] | None, now: datetime) 
         known: the time that the logs reach over, UTC; None where no record has a time.
         now: the current time.
     """
-    since, until, remarks = week.since_at, week.until_at, []
+    since, until, cuts = week.since_at, week.until_at, []
     if now < until:
         until = max(now.astimezone(UTC).replace(second=0, microsecond=0), since)
-        remarks.append(f"This week so far: {span(until - since)} of {span(week.until_at - since)}.")
+        cuts.append(f"This week so far: {span(until - since)} of {span(week.until_at - since)}.")
     if known is not None and since + _NEARLY < known[0] < until:
         since = known[0]
-        remarks.append(f"The logs begin at {stamp(since, week.zone)}; the week is told from there.")
+        cuts.append(f"The logs begin at {stamp(since, week.zone)}; the week is told from there.")
     if known is not None and known[1] > since and known[1] < until - _NEARLY:
         until = known[1]
-        remarks.append(f"The logs end at {stamp(until, week.zone)}; the week is told up to there.")
-    return Part(since_at=since, until_at=until, remarks=tuple(remarks))
+        cuts.append(f"The logs end at {stamp(until, week.zone)}; the week is told up to there.")
+    return Part(since_at=since, until_at=until, cuts=tuple(cuts))
