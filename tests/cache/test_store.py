@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import resource
@@ -122,7 +123,11 @@ def sparse(path: Path) -> None:
     os.truncate(path, 2**40)
 
 
-@pytest.mark.parametrize("change", [linked, linked_to_a_device, dangling, fifo, folder, sparse])
+def sparse_within_bounds(path: Path) -> None:
+    os.truncate(path, 2**31)
+
+
+@pytest.mark.parametrize("change", [linked, linked_to_a_device, dangling, fifo, folder, sparse, sparse_within_bounds])
 def test_what_is_no_file_of_ours_is_not_read(store: Store, change: Callable[[Path], None]) -> None:
     """No link is followed, nothing is waited for, and nothing endless is read."""
     change(path_in(store))
@@ -130,6 +135,48 @@ def test_what_is_no_file_of_ours_is_not_read(store: Store, change: Callable[[Pat
     assert store.peek(KEY, 3) is None
     store.put("other", b"content")
     assert held(store, "other") == b"content"
+
+
+@pytest.mark.parametrize("size_bytes", [0, 20, 60, 68, 2**31])
+def test_entry_of_another_length_is_thrown_away_unread(
+    store: Store, size_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash of the disk may leave gigabytes of nothing: they are not loaded to find out."""
+    os.truncate(path_in(store), size_bytes)
+    read = io.FileIO.read
+
+    class Careful(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            assert 0 <= size < 100
+            return read(self, size)
+
+    monkeypatch.setattr("attribute.cache.store.io.FileIO", Careful)
+    assert not store.has(KEY)
+    assert store.peek(KEY, 3) is None
+    assert store.get(KEY) is None
+    assert not path_in(store).exists()
+
+
+def test_entry_of_an_older_format_is_made_anew(store: Store) -> None:
+    """What another version wrote is no entry, whatever it holds."""
+    old = path_in(store).read_bytes().replace(b"attribute cache 3", b"attribute cache 2")
+    path_in(store).write_bytes(old)
+    assert store.get(KEY) is None
+    store.put(KEY, b"content")
+    assert held(store) == b"content"
+
+
+def test_asking_whether_an_entry_is_there_is_using_it(store: Store) -> None:
+    """Who asks counts on it: it makes room after what nobody asked for."""
+    store = Store(folder=store.folder, most_bytes=400)
+    store.put("other", bytes(100))
+    for key, at in ((KEY, 1), ("other", 2)):
+        os.utime(path_in(store, key), (at, at))
+    assert store.has(KEY)
+    assert not store.has("nothing")
+    store.put("third", bytes(200))
+    assert [store.has(key) for key in (KEY, "other", "third")] == [True, False, True]
 
 
 def test_link_in_the_place_of_an_entry_is_replaced_and_its_target_left_alone(store: Store, tmp_path: Path) -> None:
