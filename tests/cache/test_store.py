@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import random
@@ -291,3 +292,49 @@ def test_many_writers_of_one_key_leave_one_sound_entry(tmp_path: Path) -> None:
         list(pool.map(write_and_read, range(4)))
     assert {entry.name for entry in store.entries()} <= {"a.kept", "b.kept", "c.kept"}
     assert sum(entry.size_bytes for entry in store.entries()) <= 20_000
+
+
+@pytest.mark.parametrize(("stuck", "said"), [(1, "1 entry is"), (3, "3 entries are")])
+def test_entries_that_cannot_be_deleted_are_told(
+    stuck: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Who clears what is personal must not be told that it is gone while it is there."""
+    store = Store(folder=tmp_path / "attribute")
+    for key in "abc":
+        store.put(key, b"content")
+    unlink = Path.unlink
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path.stem in "abc"[:stuck]:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(Path, "unlink", refused)
+    done = CommandLine(capfd)("cache", "clear")
+    assert (done.code, done.out) == (2, f"{3 - stuck} entries deleted\n")
+    assert done.err == (
+        f"attribute: error: {said} still in {store.folder}: Read-only file system\n"
+        "  hint: make the folder writable, or have XDG_CACHE_HOME name another one\n"
+    )
+    assert len(store.entries()) == stuck
+
+
+def test_folder_that_cannot_be_searched_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No entries seen is not the same as no entries there."""
+    store = Store(folder=tmp_path / "attribute")
+    store.put(KEY, b"content")
+
+    def refused(_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refused)
+        done = CommandLine(capfd)("cache", "clear")
+    assert (done.code, done.out) == (2, "0 entries deleted\n")
+    assert done.err.startswith(
+        f"attribute: error: {store.folder} cannot be searched for entries: Permission denied\n  hint: "
+    )

@@ -22,7 +22,7 @@ from typing import Final
 
 from attribute.cache.hashing import new_hash
 
-__all__ = ["MOST_BYTES", "Entry", "Store", "default_folder"]
+__all__ = ["MOST_BYTES", "Entry", "Store", "Swept", "default_folder"]
 
 MOST_BYTES: Final = 4 * 2**30
 """So large may all entries together grow; those that were not used for longest go first."""
@@ -58,6 +58,22 @@ class Entry:
     name: str
     size_bytes: int
     used_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """
+    What became of all entries.
+
+    Attributes:
+        removed: how many were deleted.
+        left: how many are still there, as far as that can be told.
+        reason: why not all could be deleted; None where they were.
+    """
+
+    removed: int
+    left: int
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +176,26 @@ class Store:
 
     def clear(self) -> int:
         """Delete all entries and return how many there were."""
-        removed = 0
+        return self.sweep().removed
+
+    def sweep(self) -> Swept:
+        """Delete all entries and return what became of them."""
+        removed, left, reason = 0, 0, None
+        try:
+            os.scandir(self.folder).close()
+        except (FileNotFoundError, NotADirectoryError):
+            return Swept(removed=0, left=0, reason=None)
+        except OSError as error:
+            reason = error.strerror or str(error)
         for path in self._files():
-            with contextlib.suppress(OSError):
+            try:
                 path.unlink()
                 removed += 1
-        return removed
+            except FileNotFoundError:  # somebody else was faster
+                continue
+            except OSError as error:
+                left, reason = left + 1, error.strerror or str(error)
+        return Swept(removed=removed, left=left, reason=reason)
 
     def _make_room(self, coming_bytes: int) -> None:
         entries = self.entries()
