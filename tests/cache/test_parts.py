@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator
@@ -156,6 +157,20 @@ def test_other_rules_and_limits_are_asked_of_the_parts(logs: Path, monkeypatch: 
     for path in heads_and_parts(logs)[1]:
         path.unlink()
     assert_same(logs, cache, thresholds=Thresholds(default=Limits(upstream_low_share=0.15)))
+
+
+@pytest.mark.usefixtures("apart")
+def test_parts_are_used_whenever_their_heads_are(logs: Path) -> None:
+    """Or else what nobody asked for lately would make room first, and the whole range would be read for it."""
+    cache = cache_in(logs)
+    analyse(options_for(logs, cache))
+    for _ in range(2):
+        heads, parts = heads_and_parts(logs)
+        assert parts
+        for path in (*heads, *parts):
+            os.utime(path, (1, 1))
+        analyse(options_for(logs, cache))
+        assert [path for path in (*heads, *parts) if path.stat().st_mtime == 1] == []
 
 
 @settings(max_examples=examples(8), suppress_health_check=[HealthCheck.too_slow], deadline=None)

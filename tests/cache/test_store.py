@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import random
 import resource
@@ -122,7 +124,11 @@ def sparse(path: Path) -> None:
     os.truncate(path, 2**40)
 
 
-@pytest.mark.parametrize("change", [linked, linked_to_a_device, dangling, fifo, folder, sparse])
+def sparse_within_bounds(path: Path) -> None:
+    os.truncate(path, 2**31)
+
+
+@pytest.mark.parametrize("change", [linked, linked_to_a_device, dangling, fifo, folder, sparse, sparse_within_bounds])
 def test_what_is_no_file_of_ours_is_not_read(store: Store, change: Callable[[Path], None]) -> None:
     """No link is followed, nothing is waited for, and nothing endless is read."""
     change(path_in(store))
@@ -130,6 +136,48 @@ def test_what_is_no_file_of_ours_is_not_read(store: Store, change: Callable[[Pat
     assert store.peek(KEY, 3) is None
     store.put("other", b"content")
     assert held(store, "other") == b"content"
+
+
+@pytest.mark.parametrize("size_bytes", [0, 20, 60, 68, 2**31])
+def test_entry_of_another_length_is_thrown_away_unread(
+    store: Store, size_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash of the disk may leave gigabytes of nothing: they are not loaded to find out."""
+    os.truncate(path_in(store), size_bytes)
+    read = io.FileIO.read
+
+    class Careful(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            assert 0 <= size < 100
+            return read(self, size)
+
+    monkeypatch.setattr("attribute.cache.store.io.FileIO", Careful)
+    assert not store.has(KEY)
+    assert store.peek(KEY, 3) is None
+    assert store.get(KEY) is None
+    assert not path_in(store).exists()
+
+
+def test_entry_of_an_older_format_is_made_anew(store: Store) -> None:
+    """What another version wrote is no entry, whatever it holds."""
+    old = path_in(store).read_bytes().replace(b"attribute cache 3", b"attribute cache 2")
+    path_in(store).write_bytes(old)
+    assert store.get(KEY) is None
+    store.put(KEY, b"content")
+    assert held(store) == b"content"
+
+
+def test_asking_whether_an_entry_is_there_is_using_it(store: Store) -> None:
+    """Who asks counts on it: it makes room after what nobody asked for."""
+    store = Store(folder=store.folder, most_bytes=400)
+    store.put("other", bytes(100))
+    for key, at in ((KEY, 1), ("other", 2)):
+        os.utime(path_in(store, key), (at, at))
+    assert store.has(KEY)
+    assert not store.has("nothing")
+    store.put("third", bytes(200))
+    assert [store.has(key) for key in (KEY, "other", "third")] == [True, False, True]
 
 
 def test_link_in_the_place_of_an_entry_is_replaced_and_its_target_left_alone(store: Store, tmp_path: Path) -> None:
@@ -244,3 +292,49 @@ def test_many_writers_of_one_key_leave_one_sound_entry(tmp_path: Path) -> None:
         list(pool.map(write_and_read, range(4)))
     assert {entry.name for entry in store.entries()} <= {"a.kept", "b.kept", "c.kept"}
     assert sum(entry.size_bytes for entry in store.entries()) <= 20_000
+
+
+@pytest.mark.parametrize(("stuck", "said"), [(1, "1 entry is"), (3, "3 entries are")])
+def test_entries_that_cannot_be_deleted_are_told(
+    stuck: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Who clears what is personal must not be told that it is gone while it is there."""
+    store = Store(folder=tmp_path / "attribute")
+    for key in "abc":
+        store.put(key, b"content")
+    unlink = Path.unlink
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path.stem in "abc"[:stuck]:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(Path, "unlink", refused)
+    done = CommandLine(capfd)("cache", "clear")
+    assert (done.code, done.out) == (2, f"{3 - stuck} entries deleted\n")
+    assert done.err == (
+        f"attribute: error: {said} still in {store.folder}: Read-only file system\n"
+        "  hint: make the folder writable, or have XDG_CACHE_HOME name another one\n"
+    )
+    assert len(store.entries()) == stuck
+
+
+def test_folder_that_cannot_be_searched_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No entries seen is not the same as no entries there."""
+    store = Store(folder=tmp_path / "attribute")
+    store.put(KEY, b"content")
+
+    def refused(_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refused)
+        done = CommandLine(capfd)("cache", "clear")
+    assert (done.code, done.out) == (2, "0 entries deleted\n")
+    assert done.err.startswith(
+        f"attribute: error: {store.folder} cannot be searched for entries: Permission denied\n  hint: "
+    )

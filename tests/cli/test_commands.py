@@ -317,6 +317,27 @@ def test_bug_of_ours_without_a_place_to_save_still_says_what_happened() -> None:
     assert save_traceback(RuntimeError("boom"), folders=[Path("/dev/null/nowhere")]) == "RuntimeError: boom"
 
 
+@pytest.mark.parametrize("module", ["attribute.cli.main", "click", "attribute.m1.errors", "polars"])
+def test_interrupt_while_the_program_is_loaded_ends_it_quietly(module: str, home: Path) -> None:
+    """Whoever presses Ctrl-C at once wants to see no traceback; and the code is the same as ever."""
+    code = f"""
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+from attribute.__main__ import main
+main()
+"""
+    (home / "a.jsonl").write_text("{}\n")
+    command = [sys.executable, "-c", code, "a.jsonl", "--isolated", "--no-cache"]
+    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, cwd=home)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_interrupt_of_a_real_run_exits_with_130_and_143(home: Path) -> None:
     """Ctrl-C and a supervisor's request to end are told apart from failures, and leave no half-written file."""
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):

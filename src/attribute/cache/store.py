@@ -22,13 +22,16 @@ from typing import Final
 
 from attribute.cache.hashing import new_hash
 
-__all__ = ["MOST_BYTES", "Entry", "Store", "default_folder"]
+__all__ = ["MOST_BYTES", "Entry", "Store", "Swept", "default_folder"]
 
 MOST_BYTES: Final = 4 * 2**30
 """So large may all entries together grow; those that were not used for longest go first."""
 
-_MAGIC: Final = f"attribute cache 2 {new_hash().name}\n".encode()
-_START_BYTES: Final = len(_MAGIC) + 32
+_MAGIC: Final = f"attribute cache 3 {new_hash().name}\n".encode()
+_LENGTH_BYTES: Final = 8
+_START_BYTES: Final = len(_MAGIC) + _LENGTH_BYTES + 32
+"""An entry begins with its format, how many bytes it holds, and their hash."""
+
 _SUFFIX: Final = ".kept"
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -58,6 +61,22 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """
+    What became of all entries.
+
+    Attributes:
+        removed: how many were deleted.
+        left: how many are still there, as far as that can be told.
+        reason: why not all could be deleted; None where they were.
+    """
+
+    removed: int
+    left: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
     """
     Entries by key.
@@ -73,15 +92,25 @@ class Store:
     def peek(self, key: str, count: int) -> memoryview | None:
         """Return the first *count* bytes of what was kept under *key*, sound or not; None where nothing is there."""
         with self._opened(key) as file:
-            return None if file is None else memoryview(file.read(_START_BYTES + count))[_START_BYTES:]
+            if file is None or _digest_of(file) is None:
+                return None
+            return memoryview(file.read(count))
 
     def has(self, key: str) -> bool:
-        """Return whether something lies under *key*, sound or not."""
-        return self.peek(key, 0) is not None
+        """
+        Return whether something lies under *key*, sound or not, and take it for used.
+
+        Whoever asks counts on it, even if its content is not wanted in the end: what is used together stays together.
+        """
+        with self._opened(key) as file:
+            if file is None or _digest_of(file) is None:
+                return False
+            _touch(file)
+            return True
 
     def get(self, key: str, digest: str | None = None) -> bytes | None:
         """
-        Return what was kept under *key*, or None where nothing sound is there.
+        Return what was kept under *key*, or None where nothing sound is there; of another length, it is not even read.
 
         Args:
             key: of the entry.
@@ -90,15 +119,15 @@ class Store:
         with self._opened(key) as file:
             if file is None:
                 return None
-            start, payload = file.read(_START_BYTES), file.read()
-            with contextlib.suppress(OSError):
-                os.utime(file.fileno())
-        found_digest = new_hash(payload).digest()
-        if start != _MAGIC + found_digest or digest not in {None, found_digest.hex()}:
-            with contextlib.suppress(OSError):
-                self._path(key).unlink()
-            return None
-        return payload
+            said_digest = _digest_of(file)
+            if said_digest is not None and digest in {None, said_digest.hex()}:
+                payload = file.read()
+                if new_hash(payload).digest() == said_digest:
+                    _touch(file)
+                    return payload
+        with contextlib.suppress(OSError):
+            self._path(key).unlink()
+        return None
 
     def put(self, key: str, payload: bytes | memoryview, digest: bytes | None = None) -> None:
         """
@@ -109,7 +138,8 @@ class Store:
             payload: what it is to hold.
             digest: the hash of that, where it is known.
         """
-        size_bytes = _START_BYTES + len(payload)
+        length = memoryview(payload).nbytes
+        size_bytes = _START_BYTES + length
         if size_bytes > self.most_bytes:
             return
         try:
@@ -122,7 +152,7 @@ class Store:
             return
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(_MAGIC + (digest or new_hash(payload).digest()))
+                file.write(_MAGIC + length.to_bytes(_LENGTH_BYTES) + (digest or new_hash(payload).digest()))
                 file.write(payload)
             Path(name).replace(self._path(key))
         except OSError:
@@ -146,12 +176,26 @@ class Store:
 
     def clear(self) -> int:
         """Delete all entries and return how many there were."""
-        removed = 0
+        return self.sweep().removed
+
+    def sweep(self) -> Swept:
+        """Delete all entries and return what became of them."""
+        removed, left, reason = 0, 0, None
+        try:
+            os.scandir(self.folder).close()
+        except (FileNotFoundError, NotADirectoryError):
+            return Swept(removed=0, left=0, reason=None)
+        except OSError as error:
+            reason = error.strerror or str(error)
         for path in self._files():
-            with contextlib.suppress(OSError):
+            try:
                 path.unlink()
                 removed += 1
-        return removed
+            except FileNotFoundError:  # somebody else was faster
+                continue
+            except OSError as error:
+                left, reason = left + 1, error.strerror or str(error)
+        return Swept(removed=removed, left=left, reason=reason)
 
     def _make_room(self, coming_bytes: int) -> None:
         entries = self.entries()
@@ -196,6 +240,21 @@ class Store:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{_SUFFIX}"
+
+
+def _digest_of(file: io.FileIO) -> bytes | None:
+    """Return the hash that an entry says its content has, which comes next; None where its length is not as it says."""
+    start = file.read(_START_BYTES)
+    length, digest = start[len(_MAGIC) : len(_MAGIC) + _LENGTH_BYTES], start[len(_MAGIC) + _LENGTH_BYTES :]
+    is_whole = len(start) == _START_BYTES and start.startswith(_MAGIC)
+    fits = is_whole and os.fstat(file.fileno()).st_size == _START_BYTES + int.from_bytes(length)
+    return digest if fits else None
+
+
+def _touch(file: io.FileIO) -> None:
+    """Take an entry for used just now."""
+    with contextlib.suppress(OSError):
+        os.utime(file.fileno())
 
 
 def _is_removable(found: os.DirEntry[str]) -> bool:

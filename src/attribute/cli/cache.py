@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
 
 import click
 
-from attribute.cache.store import MOST_BYTES, Store, default_folder
+from attribute.cache.store import MOST_BYTES, Store, Swept, default_folder
+from attribute.m1.errors import AttributionError
 from attribute.reports.escape import terminal
 
 __all__ = ["cache"]
 
 NOWHERE = "nothing is kept: there is no home; XDG_CACHE_HOME names another place"
+
+
+class CacheError(AttributionError):
+    """Something that cannot be done with what is kept."""
+
+    @classmethod
+    def left_over(cls, folder: Path, count: int, reason: str) -> Self:
+        """Return the error of entries that are still there after all were to be deleted."""
+        hint = "make the folder writable, or have XDG_CACHE_HOME name another one"
+        if not count:
+            return cls(f"{folder} cannot be searched for entries: {reason}", hint=hint)
+        what = "1 entry is" if count == 1 else f"{count:,} entries are"
+        return cls(f"{what} still in {folder}: {reason}", hint=hint)
 
 
 @click.group(help="Show or delete what was kept of logs that were read.")
@@ -39,5 +55,7 @@ def show() -> None:
 def clear() -> None:
     """Delete every entry."""
     folder = default_folder()
-    removed = 0 if folder is None else Store(folder=folder).clear()
-    click.echo(f"{removed} entries deleted")
+    swept = Swept(removed=0, left=0, reason=None) if folder is None else Store(folder=folder).sweep()
+    click.echo(f"{swept.removed} entries deleted")
+    if folder is not None and swept.reason is not None:
+        raise CacheError.left_over(folder, swept.left, swept.reason)
