@@ -187,8 +187,10 @@ def test_plan_that_changes_nothing_gives_a_hint_that_can_be_followed(
         f"{nothing}\n  hint: {rows}\n",
         f"{nothing}: the rule in force has these weights\n  hint: change the weights\n",
         f"{nothing}: the database has every schema step of this release\n  hint: no plan is needed\n",
-        f"{nothing}: no sealed row before 2025-01-01 is outranked by a client's later one\n"
-        "  hint: name a later day with --before\n",
+        (
+            f"{nothing}: no sealed row before 2025-01-01 is outranked by a client's later one\n"
+            "  hint: name a later day with --before\n"
+        ),
     ]
     assert ingest(path, "plan", *commands[0], "--allow-empty", "--reason", "r", "-o", path.with_name("none.json")) == 0
 
@@ -211,10 +213,14 @@ def test_file_that_is_not_what_it_should_be_names_where_its_format_stands(
         f"attribute: error: {bad}:1: is not JSON\n  hint: docs/stop-rule.md shows the format\n",
         f"attribute: error: {bad}: is not TOML\n  hint: docs/stop-rule.md shows the format\n",
         "attribute: error: export:1: is not JSON\n  hint: docs/ingest-data-model.md shows the form of an export\n",
-        "attribute: error: export: is not an export of the form `attribute.export/1`\n"
-        "  hint: make it with `attribute ingest export`\n",
-        "attribute: error: export:2: is no line of an export\n"
-        "  hint: docs/ingest-data-model.md shows the form of an export\n",
+        (
+            "attribute: error: export: is not an export of the form `attribute.export/1`\n"
+            "  hint: make it with `attribute ingest export`\n"
+        ),
+        (
+            "attribute: error: export:2: is no line of an export\n"
+            "  hint: docs/ingest-data-model.md shows the form of an export\n"
+        ),
     ]
 
 
