@@ -4,7 +4,7 @@ How fast lines become records: megabytes a second of each way, on lines made fro
     python -m benchmarks.decode [--lines 300000] [--broken 0.05] [--style compact|spaced]
 
 `exact` decodes line by line, `fast` is `decode_chunk` in two threads; `read_ndjson` and `duckdb` only read the same
-columns and check nothing.
+columns and check nothing. Needs duckdb, which no list of requirements has: `pip install duckdb`.
 """
 
 from __future__ import annotations

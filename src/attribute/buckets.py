@@ -2,27 +2,21 @@
 Log-linear latency buckets: whole milliseconds, exact below 64, then 32 buckets to each doubling.
 
 A bucket's middle is within 1.6 % of every whole number in it. Counts of buckets add up, so a quantile does not depend
-on the order in which logs were read (that of a t-digest does).
+on the order in which logs were read or counts were merged (that of a t-digest does).
 """
 
 from __future__ import annotations
 
-from typing import Final
-
 import polars as pl
 
-__all__ = ["MAX_MS", "bucket_bounds", "bucket_expr", "bucket_of", "quantile"]
+from attribute.m1.fields import MAX_MS
 
-MAX_MS: Final = 1_000_000_000
-"""The longest latency that M1 knows; see the table of fields."""
+__all__ = ["bucket_bounds", "bucket_expr", "bucket_of", "quantile"]
 
 
 def bucket_of(latency_ms: float) -> int:
     """
-    Say in which bucket a latency counts: exact below 64 ms, then 32 buckets to each doubling.
-
-    Half a millisecond rounds up first. A bucket's middle is within 1.6 % of every whole number in it, and counts of
-    buckets add up, so quantiles do not depend on the order of merging (those of a t-digest do).
+    Say in which bucket a latency counts; half a millisecond rounds up first.
 
     Raises:
         ValueError: *latency_ms* is negative, over 10^9, or no number.

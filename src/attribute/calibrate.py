@@ -16,7 +16,8 @@ from typing import Final
 import polars as pl
 
 from attribute.buckets import quantile
-from attribute.rules.thresholds import MAX_MS, Limits
+from attribute.m1.fields import MAX_MS
+from attribute.rules.thresholds import Limits, number_text
 
 __all__ = ["MINIMUM_REQUESTS", "Calibration", "FunctionCalibration", "calibrate", "round_to_1_2_5"]
 
@@ -70,7 +71,7 @@ class Calibration:
         enough = len(self.functions) - len(self.too_few) - len(proposed)
         lines = [
             "# Limits proposed from logs: twice the 99th percentile of the function, rounded to 1, 2 or 5 times",
-            f"# a power of ten, and at least {_number(self.default_ms)} ms. In force once they are in a config.",
+            f"# a power of ten, and at least {number_text(self.default_ms)} ms. In force once they are in a config.",
             f"# Functions with a limit of their own: {len(proposed)}; with the default one: {enough};",
             f"# with too few requests to say (under {self.minimum_requests:,}): {len(self.too_few)}.",
         ]
@@ -78,7 +79,7 @@ class Calibration:
             lines += [
                 "",
                 f"[functions.{_quoted(each.function)}]",
-                f"slow_ms = {_number(each.slow_ms or 0.0)}  # p99 {each.p99_ms:,} ms of {each.requests:,} requests",
+                f"slow_ms = {number_text(each.slow_ms or 0.0)}  # p99 {each.p99_ms:,} ms of {each.requests:,} requests",
             ]
         return "\n".join(lines) + "\n"
 
@@ -103,7 +104,7 @@ def calibrate(
     for (function,), rows in totals.group_by("function", maintain_order=True):
         requests = int(rows["requests"].sum())
         p99_ms = quantile(rows, 0.99) if requests >= minimum_requests else None
-        slow_ms = None if p99_ms is None else min(max(least, round_to_1_2_5(2.0 * p99_ms)), MAX_MS)
+        slow_ms = None if p99_ms is None else min(max(least, round_to_1_2_5(2.0 * p99_ms)), float(MAX_MS))
         functions.append(
             FunctionCalibration(
                 function=str(function),
@@ -130,10 +131,6 @@ def round_to_1_2_5(value: float) -> float:
         if mantissa * mantissa < step * above:
             return step * power
     return 10.0 * power
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) else repr(value)
 
 
 def _quoted(name: str) -> str:

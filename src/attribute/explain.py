@@ -27,7 +27,7 @@ from attribute.rules.explanation import (
 )
 from attribute.rules.model import Catalogue
 from attribute.rules.patterns import INVALID, MISSING, TIMEOUT, Condition, Split
-from attribute.rules.thresholds import Limits, Thresholds
+from attribute.rules.thresholds import Limits, Thresholds, number_text
 from attribute.rules.words import Class, Flag, Reason
 from attribute.verdicts import decide
 
@@ -199,15 +199,11 @@ def _value(field: str, value: object) -> str:
 
 
 def _ms(value: float) -> str:
-    return f"{_number(value)} ms"
+    return f"{number_text(value)} ms"
 
 
 def _percent(share: float) -> str:
-    return f"{_number(round(share * 100, 6))} %"
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) else repr(value)
+    return f"{number_text(round(share * 100, 6))} %"
 
 
 # -- what if -----------------------------------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ from typing import Final
 
 import polars as pl
 
-from attribute.buckets import MAX_MS, bucket_bounds, bucket_expr, bucket_of, quantile
+from attribute.buckets import bucket_bounds, bucket_expr, bucket_of, quantile
 from attribute.coded import Batch, Coded, Packing
 from attribute.frames import COUNTS, INSTANT, LATENCY
+from attribute.m1.fields import MAX_MS
 from attribute.rules.words import NO_CLASS, Reason
 from attribute.slots import SLOT
 

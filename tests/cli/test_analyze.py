@@ -209,6 +209,17 @@ def test_schema_prints_what_is_published(attribute: CommandLine) -> None:
     jsonschema.validate(json.loads(record(1)), json.loads(attribute("schema").out))
 
 
+@pytest.mark.parametrize("flags", [("--result", "--gate"), ("--gate", "--result")])
+def test_schema_of_two_things_at_once_is_refused(flags: tuple[str, str], attribute: CommandLine) -> None:
+    """Neither of two wishes is dropped in silence."""
+    done = attribute("schema", *flags)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "attribute: error: `--result` and `--gate` are two schemas: give one of them\n"
+        "  hint: `attribute schema --help` lists what is accepted\n"
+    )
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
 def test_completion_prints_a_script_for_each_shell(shell: str, attribute: CommandLine) -> None:
     """The script names the program and the variable through which it asks."""

@@ -72,6 +72,13 @@ def test_rules_diff_refuses_a_third_set_of_rules(attribute: CommandLine, ours: P
     assert done.err == "attribute: error: `rules diff` compares OLD with NEW: `--rules` has no part in it\n"
 
 
+def test_rules_diff_lists_no_option_that_it_refuses(attribute: CommandLine) -> None:
+    """Help shows what can be asked, and completion offers nothing else."""
+    listed = attribute("rules", "diff", "--help").out
+    assert "--rules" not in listed
+    assert "--config" in listed
+
+
 def test_calibrate_prints_a_configuration_that_can_be_adopted(attribute: CommandLine, home: Path) -> None:
     """The proposal is a valid configuration file, and nothing is adopted by itself."""
     (home / "slow.log").write_text("\n".join(record(number, latency_ms=3000 + number % 50) for number in range(2000)))

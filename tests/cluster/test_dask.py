@@ -21,8 +21,9 @@ from attribute.engines.dask import DaskRunner, connected
 from tests.cluster import faults
 from tests.cluster.logs import write
 from tests.cluster.parity import FIXTURES, assert_parity, assert_same, options, printed
+from tests.needs import module
 
-pytest.importorskip("distributed")
+module("distributed", reason="distributed is not installed: it is in requirements/test.txt")
 ROOT = Path(__file__).parents[2]
 
 

@@ -16,9 +16,10 @@ from attribute.engines.spark import SparkRunner, connected
 from tests.cluster import faults
 from tests.cluster.logs import write
 from tests.cluster.parity import FIXTURES, assert_parity, assert_same, options, printed
+from tests.needs import IN_CI, module
 
-pytest.importorskip("pyspark", reason="pyspark is not installed: .ci/run adds requirements/spark.txt")
-if shutil.which("java") is None:
+module("pyspark", reason="pyspark is not installed: .ci/run adds requirements/spark.txt")
+if shutil.which("java") is None and not IN_CI:
     pytest.skip("Spark needs Java", allow_module_level=True)
 pytestmark = pytest.mark.filterwarnings("ignore")  # what Spark warns of inside itself
 ROOT = Path(__file__).parents[2]

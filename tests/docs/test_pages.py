@@ -81,6 +81,30 @@ def test_dependencies_page_names_what_is_required_and_nothing_else() -> None:
         assert named == {re.split(r"[\[>=;]", name)[0].strip() for name in wanted}
 
 
+def test_dependencies_page_says_what_each_package_of_the_tests_is_for() -> None:
+    """Nothing is installed for the checks that nobody knows the reason of; and the lock has all of it."""
+    wanted = {
+        re.sub(r"\[.*", "", line)
+        for line in (ROOT / "requirements" / "test.in").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    }
+    table = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").split("## Tests only")[1]
+    rows = re.findall(r"^\| ([\w., -]+) \|", table, re.MULTILINE)
+    assert {name for row in rows for name in re.split(", | with ", row)} - {"package", "---"} == wanted
+    lock = (ROOT / "requirements" / "test.txt").read_text(encoding="utf-8")
+    locked = {name.lower().replace("_", "-") for name in re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)}
+    assert wanted - locked == set()
+
+
+def test_lock_keeps_the_markers_of_what_the_package_needs() -> None:
+    """What has no wheel for a machine is not asked for there; `pip freeze` forgets that."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["ingest"]]
+    marked = {re.split(r"[>\[]", each)[0]: each.partition(";")[2].strip() for each in needed if ";" in each}
+    lock = (ROOT / "requirements" / "test.txt").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^([\w.-]+)==[^;\n]+; (.+)$", lock, re.MULTILINE)) == marked
+
+
 def test_configuration_page_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     """What `attribute config show` prints without a file is the table of the page, defaults included."""
     page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")

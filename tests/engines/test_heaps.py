@@ -34,7 +34,7 @@ def test_quiet_hashes_are_found_with_their_piece(
         frame = pl.DataFrame({"hash": numbers, "ending": [n % 2 == 0 for n in numbers]}, schema=QUIET)
         if piece % later == 0:
             # as a range of two pieces that was kept, of which the first has no quiet record
-            heap.add_later(lambda frame=frame: frame, [(100 + piece, 0), (piece, frame.height)])  # type: ignore[misc]
+            heap.add_later(lambda frame=frame: frame, [(100 + piece, 0), (piece, frame.height)])  # type: ignore[misc]  # mypy knows no type of a lambda with a default
         else:
             heap.add(frame, [(piece, frame.height)])
     met = heap.met(pl.Series(sorted(wanted), dtype=pl.UInt64)).sort("piece", "hash", "ending").rows()

@@ -21,9 +21,9 @@ from attribute.requests import consolidate
 from attribute.rules.catalogue import builtin, parse
 from attribute.rules.compile import compile_rules
 from attribute.rules.thresholds import Limits, Thresholds
-from attribute.rules.words import UNKNOWN_REASONS, Flag, Reason
+from attribute.rules.words import Flag, Reason
 from attribute.verdicts import classify
-from tests.rules.records import record, records_frame, rows
+from tests.rules.records import UNKNOWN_REASONS, record, records_frame, rows
 from tests.rules.user_rules import THRESHOLDS, RuleFile, rule_files
 
 

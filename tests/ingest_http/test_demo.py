@@ -9,12 +9,20 @@ import pytest
 from click.testing import CliRunner
 
 from attribute.cli.demo import MAX_UNKNOWN_SHARE, DemoError, demo, scoreboard
+from attribute.cli.main import run
 from attribute.demo.play import Sent, play
 from attribute.demo.scenario import ACTS, Act
 from attribute.demo.score import score, undecided, unknown_share, verdicts_of
 from attribute.rules.words import Class
 
 VENDOR = Act(name="vendor", requests=2, expected=Class.VENDOR)
+
+
+def act_called(name: str) -> Act:
+    (act,) = [act for act in ACTS if act.name == name]
+    return act
+
+
 HEALTHY = Act(name="healthy", requests=1, expected=None)
 
 
@@ -67,3 +75,26 @@ def test_demo_from_the_command_line_keeps_its_log_and_ends_well(
     assert [path.name for path in logs.iterdir()] == ["ingest.m1.jsonl"]
     again = CliRunner().invoke(demo, ["--keep", str(logs)])
     assert isinstance(again.exception, DemoError)
+
+
+@pytest.mark.parametrize(
+    ("act", "sentence"),
+    [
+        (
+            dataclasses.replace(act_called("vendor outage (503)"), requests=2, expected=Class.APPLICATION),
+            "2 requests were blamed on the wrong side or left no record",
+        ),
+        (
+            dataclasses.replace(act_called("no token at all"), requests=2),
+            "100.0% of the injected faults stayed UNKNOWN, expected under 5%",
+        ),
+    ],
+    ids=["wrong", "unknown"],
+)
+def test_demo_that_comes_out_otherwise_is_a_gate_that_failed(
+    act: Act, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script that runs it sees 3; 1 is a crash of ours, which names a file with the details."""
+    monkeypatch.setattr(play, "__kwdefaults__", {**(play.__kwdefaults__ or {}), "acts": (act,)})
+    assert run(["demo", "--keep", str(tmp_path / "logs")]) == 3
+    assert capsys.readouterr().err.endswith(f"\nattribute: error: {sentence}\n")

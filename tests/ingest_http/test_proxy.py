@@ -22,11 +22,11 @@ from tests.ingest_http.processes import running
 from tests.ingest_http.test_process import delivery, process_of, token_for
 from tests.ingest_http.test_transport import AMBIGUOUS, ATTRIBUTE, NO_HTTP, until
 from tests.ingest_http.world import INGEST
+from tests.needs import IN_CI
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx" / "attribute-ingest.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 SMUGGLED = b"GET /functions/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
-IN_CI = os.environ.get("CI") == "true"
 pytestmark = pytest.mark.skipif(NGINX is None and not IN_CI, reason="NGINX NOT TESTED: it is not installed")
 
 

@@ -159,6 +159,71 @@ def test_rule_and_retention_from_the_command_line(path: Path, capsys: pytest.Cap
     assert ingest(path, "plan", "schema", "--reason", "r", "-o", path.with_name("schema.json")) == 2
 
 
+def test_plan_that_changes_nothing_gives_a_hint_that_can_be_followed(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No command is told of an option that it has not."""
+    weights = path.with_name("weights.toml")
+    weights.write_text("[default]\ntotal = 7\n")
+    plan = path.with_name("plan.json")
+    assert ingest(path, "plan", "rule", weights, "--reason", "r", "-o", plan) == 0
+    sha256 = json.loads(capsys.readouterr().out)["sha256"]
+    assert ingest(path, "apply", plan, "--approve", sha256) == 0
+    commands: list[tuple[str | Path, ...]] = [
+        ("backfill", rows_file(path, {}, "nobody")),
+        ("correct", rows_file(path, {}, "nobody")),
+        ("rule", weights),
+        ("schema",),
+        ("retention", "--before", "2025-01-01", "--archive", path.with_name("archive.gz")),
+    ]
+    capsys.readouterr()
+    told = []
+    for command in commands:
+        assert ingest(path, "plan", *command, "--reason", "r", "-o", path.with_name("none.json")) == 2
+        told.append(capsys.readouterr().err)
+    nothing, rows = "attribute: error: the plan would change nothing", "check the rows, or give --allow-empty"
+    assert told == [
+        f"{nothing}\n  hint: {rows}\n",
+        f"{nothing}\n  hint: {rows}\n",
+        f"{nothing}: the rule in force has these weights\n  hint: change the weights\n",
+        f"{nothing}: the database has every schema step of this release\n  hint: no plan is needed\n",
+        (
+            f"{nothing}: no sealed row before 2025-01-01 is outranked by a client's later one\n"
+            "  hint: name a later day with --before\n"
+        ),
+    ]
+    assert ingest(path, "plan", *commands[0], "--allow-empty", "--reason", "r", "-o", path.with_name("none.json")) == 0
+
+
+def test_file_that_is_not_what_it_should_be_names_where_its_format_stands(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows, weights and exports are shown on different pages, and each mistake leads to its own."""
+    bad = path.with_name("bad")
+    bad.write_text("{")
+    told = []
+    for command in (("plan", "backfill", bad), ("plan", "rule", bad)):
+        assert ingest(path, *command, "--reason", "r", "-o", path.with_name("plan.json")) == 2
+        told.append(capsys.readouterr().err)
+    for text in ("{", '{"schema":"other"}', '{"schema":"attribute.export/1"}\n["token"]'):
+        bad.write_text(text)
+        assert ingest(path.with_name("new.db"), "replay", bad) == 2
+        told.append(capsys.readouterr().err)
+    assert told == [
+        f"attribute: error: {bad}:1: is not JSON\n  hint: docs/stop-rule.md shows the format\n",
+        f"attribute: error: {bad}: is not TOML\n  hint: docs/stop-rule.md shows the format\n",
+        "attribute: error: export:1: is not JSON\n  hint: docs/ingest-data-model.md shows the form of an export\n",
+        (
+            "attribute: error: export: is not an export of the form `attribute.export/1`\n"
+            "  hint: make it with `attribute ingest export`\n"
+        ),
+        (
+            "attribute: error: export:2: is no line of an export\n"
+            "  hint: docs/ingest-data-model.md shows the form of an export\n"
+        ),
+    ]
+
+
 BAD_ROWS = [
     ("{", "is not JSON"),
     ("[]", "expected an object with exactly"),

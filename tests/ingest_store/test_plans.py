@@ -20,7 +20,7 @@ from attribute.ingest.plans.make import plan_backfill, plan_correct, plan_rebuil
 from attribute.ingest.plans.rollback import rollback
 from attribute.ingest.plans.status import status
 from attribute.ingest.stores import ledger
-from attribute.ingest.stores.dump import derived_digest
+from attribute.ingest.stores.dump import DERIVED, dump
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.verify import verify
 from tests.ingest_store.helpers import (
@@ -51,9 +51,10 @@ def approved(store: RelationalStore, plan: Plan, **more: Path) -> Applied:
     return apply(store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US, **more)  # type: ignore[arg-type]  # paths by name
 
 
-def derived(store: RelationalStore) -> str:
+def derived(store: RelationalStore) -> bytes:
+    """The canonical text of facts and active rollups alone."""
     with store.reading() as tx:
-        return derived_digest(tx)
+        return b"".join(dump(tx, DERIVED))
 
 
 def totals(store: RelationalStore) -> dict[int, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 from threading import Event
 
 import psycopg
@@ -362,7 +362,11 @@ def test_transaction_in_the_way_of_others_is_tried_again_and_not_for_ever(own_ds
         store.close()
 
 
-def send_until_killed(sender: Client, confirmed: set[str], killed: Event) -> None:
+GONE = ""
+"""What is told in place of a request id when a sender sends no more."""
+
+
+def send_until_killed(sender: Client, confirmed: SimpleQueue[str], killed: Event) -> None:
     """Send one delivery after the other; on a slow machine one may be refused before, which confirms nothing."""
     for count in itertools.count():
         name = f"{sender.device.device_id}-{count}"
@@ -372,7 +376,7 @@ def send_until_killed(sender: Client, confirmed: set[str], killed: Event) -> Non
             if killed.is_set():
                 return
         else:
-            confirmed.add(name)
+            confirmed.put(name)
 
 
 def kill_the_server(rounds: int) -> int:
@@ -384,19 +388,25 @@ def kill_the_server(rounds: int) -> int:
         for _ in range(rounds):
             store = PostgresStore(running.dsn(), wait_s=2.0)
             senders = [client(store) for _ in range(4)]
-            enough, killed = len(confirmed) + 40, Event()
+            told, killed = SimpleQueue[str](), Event()
 
             with ThreadPoolExecutor(4) as pool:
-                done = [pool.submit(send_until_killed, sender, confirmed, killed) for sender in senders]
+                done = [pool.submit(send_until_killed, sender, told, killed) for sender in senders]
+                for each in done:
+                    each.add_done_callback(lambda _: told.put(GONE))  # noqa: B023 - told before the next round begins
                 try:
-                    while len(confirmed) < enough:
-                        assert not any(each.done() for each in done)
-                        time.sleep(0.01)
+                    for _ in range(40):
+                        name = told.get()
+                        assert name != GONE, "a sender gave up before the server was killed"
+                        confirmed.add(name)
                 finally:
                     killed.set()
                     running.kill()
                 for each in done:
                     each.result()
+            while not told.empty():
+                confirmed.add(told.get())
+            confirmed.discard(GONE)
             store.close()
             running.start(durable=True)
             with opened(running.dsn()) as again, again.reading() as tx:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from attribute.ingest.plans.input import InputRow
 from attribute.ingest.plans.make import plan_backfill, plan_correct
 from attribute.ingest.plans.rollback import rollback
 from attribute.ingest.reconcile import reconcile
+from attribute.ingest.stores.dump import HISTORY
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.transfer import export, replay
 from attribute.ingest.verify import verify
 from tests.ingest_store.helpers import NOW_US, Client, bucket, client, facts_of, postgres_store, sqlite_store, total_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "ingest-data-model.md"
 
 
 def lived_in(store: RelationalStore) -> Client:
@@ -61,6 +65,28 @@ def test_history_replayed_into_an_empty_store_has_the_same_digest(store: Relatio
         assert facts_of(new, "user-1", "user-2") == facts_of(store, "user-1", "user-2")
         assert client(new).send([bucket(1)]).inserted == 1
         assert new.next_ticket(sender.device).seq > store.next_ticket(sender.device).seq - 2
+
+
+def test_page_of_the_data_shows_the_form_of_an_export(tmp_path: Path) -> None:
+    """Where a damaged line is told of, its reader is sent to this page: every table, its columns and its order."""
+    form = PAGE.read_text(encoding="utf-8").split("### The form of an export\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|(.*)\|$", form, re.MULTILINE)
+    told = {table: [re.findall(r"`(\w+)`", words) for words in (columns, by)] for table, columns, by in rows}
+    selected = re.compile(r"SELECT (.+?) FROM \w+(?: ORDER BY (.+))?$", re.DOTALL)
+    found = {table: selected.fullmatch(statement) for table, statement in HISTORY.items()}
+    assert list(told.items()) == [
+        (table, [re.split(r",\s+", each.strip()) if each else [] for each in match.groups()])
+        for table, match in found.items()
+        if match is not None
+    ]
+    assert told.keys() == HISTORY.keys()
+    with sqlite_store(tmp_path) as store:
+        lived_in(store)
+        first, *lines, last = [json.loads(text) for text in export(store)]
+    assert f"`{json.dumps(first, separators=(',', ':'))}`" in form
+    assert last.keys() == {"digest"}
+    (shown,) = re.findall(r"```json\n(.+)\n```", form)
+    assert {len(line) for line in lines if line[0] == "ledger"} == {len(json.loads(shown))}
 
 
 def test_history_replayed_into_postgres_goes_on_counting(

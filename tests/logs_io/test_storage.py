@@ -32,9 +32,10 @@ from attribute.logs.storage import (
 from tests.cluster.logs import write
 from tests.cluster.parity import assert_same, options
 from tests.cluster.test_splits import Shuffled
+from tests.needs import module
 
-pytest.importorskip("obstore")
-moto_server = pytest.importorskip("moto.server")
+module("obstore", reason="obstore is not installed: it is in requirements/test.txt")
+moto_server = module("moto.server", reason="moto is not installed: it is in requirements/test.txt")
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +291,7 @@ def test_remote_file_reads_the_same_bytes_in_few_and_bounded_requests() -> None:
 
 def test_hadoop_store_follows_the_same_rules(tmp_path: Path) -> None:
     """The adapter of pyarrow's file systems, over the one of this machine: HDFS itself needs a Hadoop client."""
-    fs = pytest.importorskip("pyarrow.fs", reason="pyarrow is not installed: .ci/run adds requirements/spark.txt")
+    fs = module("pyarrow.fs", reason="pyarrow is not installed: .ci/run adds requirements/spark.txt")
     (tmp_path / "logs" / "deep").mkdir(parents=True)
     (tmp_path / "logs" / "deep" / "a.log").write_text("one\ntwo\n")
     store = _HadoopStore("hdfs://name", files=fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()))

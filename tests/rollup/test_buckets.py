@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribute.buckets import MAX_MS, bucket_bounds, bucket_expr, bucket_of, quantile
+from attribute.buckets import bucket_bounds, bucket_expr, bucket_of, quantile
+from attribute.m1.fields import MAX_MS
 from tests.reference import rollup as reference
 from tests.rollup.strategies import LATENCIES
 

@@ -10,6 +10,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from attribute.frames import RECORDS, REQUESTS
+from attribute.rules.words import CLASS_OF_REASON, Class
 
 BASE: dict[str, Any] = {
     "request_id": "r1",
@@ -25,6 +26,8 @@ BASE: dict[str, Any] = {
     "upstream_calls": None,
 }
 EPOCH = datetime(2026, 11, 16, tzinfo=UTC)
+UNKNOWN_REASONS = tuple(reason for reason, class_ in CLASS_OF_REASON.items() if class_ is Class.UNKNOWN)
+"""Why evidence may not decide, in the order of the closed list."""
 
 
 def record(**changes: object) -> dict[str, Any]:

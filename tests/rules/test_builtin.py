@@ -13,8 +13,8 @@ from attribute.rules.compile import Decider, compile_rules
 from attribute.rules.evidence import lacking_evidence
 from attribute.rules.examples import check_examples
 from attribute.rules.thresholds import Limits, Thresholds
-from attribute.rules.words import CLASS_OF_REASON, UNKNOWN_REASONS, Class, Reason
-from tests.rules.records import record, records_frame
+from attribute.rules.words import CLASS_OF_REASON, Class, Reason
+from tests.rules.records import UNKNOWN_REASONS, record, records_frame
 
 
 def test_builtin_rules_are_the_four_in_order() -> None:

@@ -51,7 +51,7 @@ def show(file: str) -> int:
 @baseline.command(help="Exit with 0 where the gate could use a baseline, with 4 where not.")
 @click.argument("file", type=FILE)
 @click.option("--max-age", metavar="DAYS", type=click.IntRange(1), help="It must not end longer ago.")
-@click.option("--rules", metavar="FILE", type=FILE, help="Rules to use instead of the built-in ones.")
+@click.option("--rules", metavar="FILE", type=FILE, help="Rules of your own, with the built-in ones.")
 @click.option("--config", metavar="FILE", type=FILE, help="Read this configuration file and no other.")
 @click.option("--isolated", is_flag=True, help="Read no configuration file.")
 @click.option("--now", metavar="TIME", help="Take this as the current time.")

@@ -14,22 +14,24 @@ from attribute.m1.errors import AttributionError
 if TYPE_CHECKING:
     from attribute.demo.score import Score
 
+GATE: Final = 3
 MAX_UNKNOWN_SHARE: Final = 0.05
 
 
 class DemoError(AttributionError):
-    """The demonstration shows that something is wrong with us, or cannot begin."""
+    """The demonstration did not come out as it must, which is a gate that failed; or it cannot begin."""
 
     @classmethod
     def wrong_blame(cls, count: int) -> Self:
         """Say that somebody was blamed who did not do it."""
-        return cls(f"{count} requests were blamed on the wrong side or left no record", exit_code=1)
+        return cls(f"{count} requests were blamed on the wrong side or left no record", exit_code=GATE)
 
     @classmethod
     def too_much_unknown(cls, share: float) -> Self:
         """Say that evidence was there and was not used."""
         return cls(
-            f"{share:.1%} of the injected faults stayed UNKNOWN, expected under {MAX_UNKNOWN_SHARE:.0%}", exit_code=1
+            f"{share:.1%} of the injected faults stayed UNKNOWN, expected under {MAX_UNKNOWN_SHARE:.0%}",
+            exit_code=GATE,
         )
 
     @classmethod
@@ -48,7 +50,8 @@ def demo(keep: Path | None) -> None:
     """
     Start a service and a vendor on loopback, break both on purpose, and hold every verdict against what was injected.
 
-    Takes about half a minute. Nothing leaves this machine. The logs stay, so that you can look at them yourself.
+    Takes about half a minute. Nothing leaves this machine. The logs stay, so that you can look at them yourself. Ends
+    with 3 where somebody was blamed wrongly, or too much stayed UNKNOWN.
     """
     from attribute.cli.main import run
     from attribute.demo.play import play

@@ -101,7 +101,8 @@ def serve(store_url: str, log_path: str, key_file: Path | None, **chosen: object
         )
     if not went_well:
         raise AttributionError(
-            "the store failed in a way after which nothing may be written", hint="see docs/ingest.md"
+            "the store failed in a way after which nothing may be written",
+            hint="look at the disk first; docs/running-ingest.md, under Watching it, says why",
         )
 
 

@@ -12,7 +12,7 @@ import click
 from attribute.cli.outputs import Output, OutputType
 from attribute.reports.writers import WRITERS
 
-__all__ = ["AnalysisFlags", "analysis_options", "looking_options", "reading_options"]
+__all__ = ["AnalysisFlags", "analysis_options", "comparing_options", "looking_options", "reading_options"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -85,6 +85,7 @@ class AnalysisFlags:
 FILE: Final = click.Path()
 """Completed as a file name; whether it is there is asked by whoever opens it."""
 
+_RULES = click.option("--rules", metavar="FILE", type=FILE, help="Rules of your own, with the built-in ones.")
 _READING = (
     click.argument("paths", nargs=-1, type=FILE),
     click.option("--since", metavar="TIME", help="From then on: 1h, 02:00, yesterday, 2026-11-16T02:00+09:00."),
@@ -98,7 +99,7 @@ _READING = (
     click.option("--strict", is_flag=True, help="Reject records with fields that M1 does not know."),
     click.option("--rejects", metavar="FILE", type=FILE, help="Write every rejected line's place and reason there."),
     click.option("--now", metavar="TIME", help="Take this as the current time."),
-    click.option("--rules", metavar="FILE", type=FILE, help="Rules of your own, with the built-in ones."),
+    _RULES,
     click.option("--config", metavar="FILE", type=FILE, help="Read this configuration file and no other."),
     click.option("--isolated", is_flag=True, help="Read no configuration file."),
     click.option("--fingerprint", is_flag=True, help="Hash the input, to show later what was read."),
@@ -151,6 +152,12 @@ def analysis_options(command: Callable[Concatenate[AnalysisFlags, P], R]) -> Cal
 def reading_options(command: Callable[Concatenate[AnalysisFlags, P], R]) -> Callable[P, R]:
     """Give a command only the options about what is read; its output is its own matter."""
     return _take(_READING, command)
+
+
+def comparing_options(command: Callable[Concatenate[AnalysisFlags, P], R]) -> Callable[P, R]:
+    """Give a command the options about what is read, but for rules: it is handed those that it compares."""
+    refused = click.option("--rules", hidden=True)  # taken, so that the command can say why it has no part in it
+    return _take((*(option for option in _READING if option is not _RULES), refused), command)
 
 
 def looking_options(command: Callable[Concatenate[AnalysisFlags, P], R]) -> Callable[P, R]:

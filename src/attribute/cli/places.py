@@ -1,4 +1,4 @@
-"""Where a user's configuration, state and cache live (XDG base directories)."""
+"""Where a user's configuration and state live (XDG base directories)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["cache_folder", "config_folder", "state_folder"]
+__all__ = ["config_folder", "state_folder"]
 
 
 def _folder(variable: str, fallback: str, environ: Mapping[str, str]) -> Path:
@@ -24,8 +24,3 @@ def config_folder(environ: Mapping[str, str] = os.environ) -> Path:
 def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder for what outlives a run and is not configuration: crash reports, baselines."""
     return _folder("XDG_STATE_HOME", ".local/state", environ)
-
-
-def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder for what can be made again."""
-    return _folder("XDG_CACHE_HOME", ".cache", environ)

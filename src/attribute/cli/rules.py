@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from attribute.cli.options import AnalysisFlags, reading_options
+from attribute.cli.options import AnalysisFlags, comparing_options
 from attribute.m1.errors import AttributionError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def fields() -> None:
 )
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@reading_options
+@comparing_options
 @click.option(
     "--examples", type=click.IntRange(0, 100), default=3, show_default=True, help="Requests named per change."
 )

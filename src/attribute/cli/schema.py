@@ -8,15 +8,17 @@ __all__ = ["schema"]
 
 
 @click.command(help="Print the JSON Schema of a record, of the JSON output, or of the gate's.")
-@click.option("--result", "of", flag_value="result", help="The schema of `-o json` instead of that of a record.")
-@click.option("--gate", "of", flag_value="gate", help="The schema of `attribute gate -o json`.")
-def schema(*, of: str | None) -> None:
+@click.option("--result", is_flag=True, help="The schema of `-o json` instead of that of a record.")
+@click.option("--gate", is_flag=True, help="The schema of `attribute gate -o json`.")
+def schema(*, result: bool, gate: bool) -> None:
     """Print one JSON Schema."""
-    if of is None:
+    if result and gate:
+        raise click.UsageError("`--result` and `--gate` are two schemas: give one of them")
+    if not result and not gate:
         from attribute.m1.schema import schema_text
 
         click.echo(schema_text(), nl=False)
         return
     from attribute.reports.shipped import gate_schema_text, result_schema_text
 
-    click.echo(gate_schema_text() if of == "gate" else result_schema_text(), nl=False)
+    click.echo(gate_schema_text() if gate else result_schema_text(), nl=False)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from attribute.m1.errors import AttributionError
+from attribute.m1.fields import MAX_MS
 from attribute.rules.words import Class
 
 __all__ = ["GOAL_KEYS", "LIMIT_KEYS", "SETTINGS", "ConfigError", "Known", "Table", "Value", "check_table", "from_text"]
@@ -53,7 +54,7 @@ SETTINGS: Final[Mapping[str, Known]] = MappingProxyType(
                 kind="number",
                 default=1000.0,
                 low=0.001,
-                high=1e9,
+                high=float(MAX_MS),
                 meaning="At or over it a request is slow.",
             ),
             Known(
@@ -74,7 +75,7 @@ SETTINGS: Final[Mapping[str, Known]] = MappingProxyType(
                 name="clock_tolerance_ms",
                 kind="number",
                 default=5.0,
-                high=1e9,
+                high=float(MAX_MS),
                 meaning="Upstream over total by at most this counts as equal.",
             ),
             Known(

@@ -19,6 +19,9 @@ UPSTREAM_TIMEOUT = 0
 UPSTREAM_INVALID = -1
 """... or this for an integer out of bounds or a text that is no status (`upstream-status-invalid`). None: not seen."""
 
+MAX_MS = 10**9
+"""The longest latency; a limit over it would never be reached."""
+
 MAX_LINE_BYTES = 4096
 """One record is one write of at most this many bytes, newline included."""
 
@@ -90,7 +93,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         name="latency_ms",
         kind=Kind.MILLISECONDS,
-        maximum=10**9,
+        maximum=MAX_MS,
         unit="ms",
         otel="http.server.request.duration",
         meaning="From the request's arrival to the record.",
@@ -115,7 +118,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         name="upstream_latency_ms",
         kind=Kind.MILLISECONDS,
-        maximum=10**9,
+        maximum=MAX_MS,
         nullable=True,
         unit="ms",
         otel="http.client.request.duration",

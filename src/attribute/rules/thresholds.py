@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from attribute.m1.errors import AttributionError
-
-MAX_MS = 1e9
-"""The bound of `latency_ms`; a threshold over it would never be reached."""
+from attribute.m1.fields import MAX_MS
 
 
 class ThresholdError(AttributionError):
@@ -88,6 +86,16 @@ class Thresholds:
         """Return the limits in order of their function, those for all others first, to tell them apart."""
         every = [("", self.default), *sorted(self.by_function.items())]
         return [(name, [float(getattr(limits, each.name)) for each in fields(limits)]) for name, limits in every]
+
+
+def number_text(value: float) -> str:
+    """
+    Return a limit, or what is held against one, as it is written in a configuration: no fraction where there is none.
+
+    >>> number_text(2000.0), number_text(0.25)
+    ('2000', '0.25')
+    """
+    return f"{value:.0f}" if value == int(value) else repr(value)
 
 
 def _thresholds(default: Limits, by_function: dict[str, Limits]) -> Thresholds:

@@ -77,6 +77,3 @@ CLASS_OF_REASON: Final = MappingProxyType(
     }
 )
 """The one class that a reason argues for. `user-rule` goes with any class; `ok` and absorbed failures have none."""
-
-UNKNOWN_REASONS: Final = tuple(reason for reason, class_ in CLASS_OF_REASON.items() if class_ is Class.UNKNOWN)
-"""Why evidence may not decide, in the order of the closed list."""

@@ -86,9 +86,7 @@ class ArchiveReader:
         return list(islice(self._rows, CHUNK))
 
 
-def plan_retention(
-    store: RelationalStore, archive: Path, *, before_day: int, reason: str, now_us: int, allow_empty: bool = False
-) -> Plan:
+def plan_retention(store: RelationalStore, archive: Path, *, before_day: int, reason: str, now_us: int) -> Plan:
     """
     Write an archive of the sealed ledger rows before a day that a later client row outranks, and plan their removal.
 
@@ -103,9 +101,9 @@ def plan_retention(
             for row in tx.stream(ARCHIVABLE, before=before_day * SLOTS_PER_DAY):
                 file.write(dump.line("ledger", row))
                 count += 1
-        if not count and not allow_empty:
+        if not count:
             archive.unlink()
-            raise PlanError.empty()
+            raise PlanError.nothing_to_archive(day_name(before_day))
         return make_plan(
             store, tx, PlanKind.RETENTION, reason=reason, now_us=now_us,
             scope={"before": day_name(before_day), "rows": count},

@@ -19,6 +19,16 @@ class PlanError(AttributionError):
         return cls(f"{where}: {what}", hint="make it with `attribute ingest plan`; a plan is never edited")
 
     @classmethod
+    def bad_weights(cls, where: str, what: str) -> Self:
+        """Not a file of weights."""
+        return cls(f"{where}: {what}", hint="docs/stop-rule.md shows the format")
+
+    @classmethod
+    def no_export(cls, where: str, what: str) -> Self:
+        """Not an export, or not all of it."""
+        return cls(f"{where}: {what}", hint="make it with `attribute ingest export`")
+
+    @classmethod
     def not_approved(cls, seen: str) -> Self:
         """Another hash was approved than the file has."""
         return cls(
@@ -62,12 +72,38 @@ class PlanError(AttributionError):
     @classmethod
     def empty(cls) -> Self:
         """Nothing to do is more often a mistake than a wish."""
-        return cls("the plan would change nothing", hint="check the scope, or give --allow-empty")
+        return cls("the plan would change nothing", hint="check the rows, or give --allow-empty")
+
+    @classmethod
+    def same_rule(cls) -> Self:
+        """These weights are in force."""
+        return cls("the plan would change nothing: the rule in force has these weights", hint="change the weights")
+
+    @classmethod
+    def no_steps(cls) -> Self:
+        """The schema is the one of this release."""
+        return cls(
+            "the plan would change nothing: the database has every schema step of this release",
+            hint="no plan is needed",
+        )
+
+    @classmethod
+    def nothing_to_archive(cls, before: str) -> Self:
+        """Every row of those days may still be needed, or there is none."""
+        return cls(
+            f"the plan would change nothing: no sealed row before {before} is outranked by a client's later one",
+            hint="name a later day with --before",
+        )
 
     @classmethod
     def bad_line(cls, where: str, number: int, what: str) -> Self:
         """A line of an input file."""
-        return cls(f"{where}:{number}: {what}", hint="docs/ingest-data-model.md shows the format")
+        return cls(f"{where}:{number}: {what}", hint="docs/stop-rule.md shows the format")
+
+    @classmethod
+    def bad_export_line(cls, where: str, number: int, what: str) -> Self:
+        """A line of an export that was damaged or is none."""
+        return cls(f"{where}:{number}: {what}", hint="docs/ingest-data-model.md shows the form of an export")
 
     @classmethod
     def unknown_device(cls, where: str, number: int) -> Self:

@@ -123,7 +123,7 @@ def plan_rule(
         version = number(tx, "SELECT max(version) FROM rule") + 1
         new = Rule(version=version, default=default, by_source=by_source)
         if (old.default, old.by_source) == (new.default, new.by_source):
-            raise PlanError.empty()
+            raise PlanError.same_rule()
         changes = _billable_changes(tx, old, new)
         return make_plan(
             store, tx, PlanKind.RULE, reason=reason, now_us=now_us,
@@ -136,7 +136,7 @@ def plan_rule(
         )  # fmt: skip
 
 
-def plan_schema(store: RelationalStore, *, reason: str, now_us: int, allow_empty: bool = False) -> Plan:
+def plan_schema(store: RelationalStore, *, reason: str, now_us: int) -> Plan:
     """
     Apply the schema steps that this release has and the database has not.
 
@@ -144,8 +144,8 @@ def plan_schema(store: RelationalStore, *, reason: str, now_us: int, allow_empty
         PlanError: there are none.
     """
     steps = [[step.number, step.name, step.sha256] for step in store.missing_steps()]
-    if not steps and not allow_empty:
-        raise PlanError.empty()
+    if not steps:
+        raise PlanError.no_steps()
     with store.reading() as tx:
         return make_plan(
             store, tx, PlanKind.SCHEMA, reason=reason, now_us=now_us,

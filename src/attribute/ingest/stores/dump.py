@@ -62,11 +62,3 @@ def dump_digest(tx: Transaction) -> str:
         for text in dump(tx, tables):
             hashed.update(text)
     return hashed.hexdigest()
-
-
-def derived_digest(tx: Transaction) -> str:
-    """SHA-256 over facts and active rollups alone."""
-    hashed = sha256()
-    for text in dump(tx, DERIVED):
-        hashed.update(text)
-    return hashed.hexdigest()

@@ -30,6 +30,7 @@ from attribute.ingest.model import (
 )
 from attribute.ingest.stores import migrations
 from attribute.ingest.stores import statements as sql
+from attribute.ingest.stores.elapsed import ms_since
 from attribute.ingest.stores.errors import StoreNotOpenedError
 from attribute.ingest.stores.ledger import Accepted
 from attribute.ingest.stores.postgres_transaction import PostgresTransaction
@@ -248,7 +249,7 @@ class PostgresStore(RelationalStore):
             try:
                 self.commit_connection(connection)
             except psycopg.Error as error:
-                failure = _failure(error, _since(started), committing=True)
+                failure = _failure(error, ms_since(started), committing=True)
                 if failure is None:
                     raise
                 raise failure from error
@@ -260,9 +261,9 @@ class PostgresStore(RelationalStore):
             with self._pool.connection() as connection:
                 yield connection
         except PoolTimeout as error:
-            raise StoreUnavailable("no connection free", Evidence("timeout", _since(started))) from error
+            raise StoreUnavailable("no connection free", Evidence("timeout", ms_since(started))) from error
         except psycopg.Error as error:
-            failure = _failure(error, _since(started))
+            failure = _failure(error, ms_since(started))
             if failure is None:
                 raise
             raise failure from error
@@ -319,7 +320,3 @@ def _address(url: str) -> str:
     """Host and database of a connection string, without the password."""
     parts = conninfo_to_dict(url)
     return f"postgresql://{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
-
-
-def _since(started: float) -> float:
-    return (time.perf_counter() - started) * 1000

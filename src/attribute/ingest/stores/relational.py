@@ -26,6 +26,7 @@ from attribute.ingest.model import (
 )
 from attribute.ingest.stores import access, seals
 from attribute.ingest.stores.dump import dump_digest
+from attribute.ingest.stores.elapsed import ms_since
 from attribute.ingest.stores.ledger import Accepted, accept
 from attribute.ingest.stores.migrations import Migration
 from attribute.ingest.stores.reads import SnapshotReads
@@ -131,7 +132,7 @@ class RelationalStore(ABC):
 
     def confirm(self, delivery: Delivery, accepted: Accepted, started: float) -> Evidence:  # noqa: ARG002 - the vendor's needs them
         """What was seen of the upstream; for an embedded store that is the database, which has just committed."""
-        return Evidence(200, (time.perf_counter() - started) * 1000)
+        return Evidence(200, ms_since(started))
 
     def after_plan(self) -> None:  # noqa: B027 - only a store with a copy elsewhere has something to do
         """A plan has written; a store with a copy elsewhere brings it up to date."""

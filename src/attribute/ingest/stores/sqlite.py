@@ -22,6 +22,7 @@ from attribute.ingest.model import (
 )
 from attribute.ingest.stores import access, migrations, sqlite_file
 from attribute.ingest.stores import statements as sql
+from attribute.ingest.stores.elapsed import ms_since
 from attribute.ingest.stores.errors import StoreNotOpenedError
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.sqlite_transaction import SqliteTransaction, failure_of
@@ -218,11 +219,11 @@ class SqliteStore(RelationalStore):
         if self._broken:
             raise StoreBroken("stopped after an I/O error", Evidence(500, 0.0))
         if not self._turn.acquire(timeout=self._busy_s):
-            raise StoreBusy("locked", Evidence(503, _since(started)))
+            raise StoreBusy("locked", Evidence(503, ms_since(started)))
         try:
             with self._failures(started), self._process_lock.held(deadline) as got:
                 if not got:
-                    raise StoreBusy("locked", Evidence(503, _since(started)))
+                    raise StoreBusy("locked", Evidence(503, ms_since(started)))
                 self._writer.execute("BEGIN IMMEDIATE")
                 try:
                     yield SqliteTransaction(self._writer)
@@ -266,14 +267,14 @@ class SqliteStore(RelationalStore):
         try:
             return self._readers.get(timeout=self._busy_s)
         except Empty:
-            raise StoreBusy("no reader free", Evidence(503, _since(started))) from None
+            raise StoreBusy("no reader free", Evidence(503, ms_since(started))) from None
 
     @contextmanager
     def _failures(self, started: float) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            failure = failure_of(error, _since(started))
+            failure = failure_of(error, ms_since(started))
             if failure is None:
                 raise
             self._broken = self._broken or isinstance(failure, StoreBroken)
@@ -328,10 +329,6 @@ class SqliteStore(RelationalStore):
         finally:
             copy.close()
         return True
-
-
-def _since(started: float) -> float:
-    return (time.perf_counter() - started) * 1000
 
 
 def _split(text: str) -> Iterator[str]:

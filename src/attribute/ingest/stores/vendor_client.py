@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple
 import httpx
 import orjson
 
+from attribute.ingest.stores.elapsed import ms_since
+
 RECORDS = "/api/database/records/"
 PREFER = "return=representation,resolution=merge-duplicates"
 MAX_ANSWER_BYTES = 8 * 2**20
@@ -62,7 +64,7 @@ class RecordsClient:
             call, self._loop
         )
         confirmed, status = future.result(timeout=self._deadline_s + _MARGIN_S)
-        return Answer(confirmed, status, (time.perf_counter() - started) * 1000)
+        return Answer(confirmed, status, ms_since(started))
 
     async def _post(
         self, table: str, body: bytes, on_conflict: str, count: int

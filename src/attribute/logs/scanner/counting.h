@@ -70,7 +70,7 @@ static uint32_t bucket_of(double ms)
     return (uint32_t)(32 * octave) + (uint32_t)(whole >> octave);
 }
 
-#define BUCKETS 832 /* of the longest latency there is 828 */
+#define BUCKETS 832 /* the longest latency has bucket 827, so 828 are needed */
 #define MEASURES 3
 #define MOST_PAGES 256
 

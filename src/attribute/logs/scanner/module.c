@@ -221,11 +221,11 @@ static PyMethodDef METHODS[] = {
      "give_back()\n--\n\nGive back memory that is kept and not in use; see attribute.logs.raw_scan."},
     {"hash_texts", hash_texts, METH_O, "hash_texts(stream)\n--\n\nHash ids; see attribute.logs.hashes, the only caller."},
     {"keep_memory", keep_memory, METH_O,
-     "keep_memory(wanted)\n--\n\nHave the process keep memory that is given back; see attribute.logs.scanning."},
+     "keep_memory(wanted)\n--\n\nHave the process keep memory that is given back; see attribute.logs.raw_scan."},
     {"rows_in", rows_in, METH_VARARGS,
      "rows_in(filter, stream)\n--\n\nSay which hashes pass a filter; see attribute.logs.hashes, the only caller."},
     {"scan", scan_data, METH_VARARGS,
-     "scan(data, seed, strict, calm)\n--\n\nRead whole lines; see attribute.logs.scanning, the only caller."},
+     "scan(data, seed, strict, calm)\n--\n\nRead whole lines; see attribute.logs.raw_scan, the only caller."},
     {NULL, NULL, 0, NULL},
 };
 
