@@ -109,7 +109,7 @@ def _records(
     joined = []
     for name in _LENT:
         lender = traced.status_lender if name in _LENT_WITH_STATUS else traced.latency_lender
-        if lender is None or request[name] is None or decided[name] == request[name]:
+        if lender is None or decided[name] == request[name]:
             continue
         lends.setdefault(lender, []).append(name)
         joined.append(JoinedEvidence(field=name, value=_value(name, request[name]), stage=rows[lender]["stage"]))

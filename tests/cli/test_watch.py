@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from attribute.cli.options import AnalysisFlags
 from attribute.cli.run import analyse_and_build
 from attribute.cli.watch import looks
 from attribute.engines import choose
-from attribute.engines.local import ChangedError
+from attribute.engines.analysis import Window
+from attribute.engines.settle import ChangedError
 from attribute.logs.sources import SourceError
 from attribute.reports.model import Result
 
@@ -123,12 +125,21 @@ def test_file_that_changes_while_it_is_read_is_looked_at_again(folder: Path, mon
 
     def sometimes(*given: object) -> object:
         if not next(answers):
-            raise ChangedError.meanwhile("a.jsonl")
+            raise ChangedError.of_file("a.jsonl")
         return analyse(*given)  # type: ignore[arg-type]  # handed on as they are
 
     monkeypatch.setattr("attribute.cli.run.analyse", sometimes)
     seen = [b"".join(pieces) for pieces in looks(job, counted, count=3, wait=lambda: None)]
     assert seen == [b"40 40", b"a.jsonl changed while it was read\n", b"40 40"]
+
+
+def test_window_of_a_watch_is_in_whole_minutes(folder: Path) -> None:
+    """What is read of `--since 1h` is kept for the next look, as no window within a minute is."""
+    window = Window(since_at=datetime(2026, 11, 16, 1, 2, 3, 4, tzinfo=UTC))
+    assert not window.comes_again
+    assert window.in_whole_minutes() == Window(since_at=datetime(2026, 11, 16, 1, 2, tzinfo=UTC))
+    assert window.in_whole_minutes().comes_again
+    assert Window().in_whole_minutes() == Window()
 
 
 def test_first_look_that_fails_ends_the_watch(folder: Path) -> None:

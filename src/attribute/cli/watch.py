@@ -72,7 +72,7 @@ class WatchError(AttributionError):
 @click.option("--looks", "count", metavar="N", type=click.IntRange(1), help="Stop after so many looks.")
 @looking_options
 def watch(flags: AnalysisFlags, *, every: float, count: int | None) -> int:
-    """Draw the screen where stdout is a terminal, else print one line per look; a window is resolved once, at start."""
+    """Draw the screen on a terminal, else print one line per look; a window is resolved once, to the minute."""
     from attribute.cli.job import prepare
     from attribute.cli.outputs import write_output
     from attribute.cli.style import style_of
@@ -84,6 +84,7 @@ def watch(flags: AnalysisFlags, *, every: float, count: int | None) -> int:
     flags = replace(flags, no_progress=True, oneline=not redraws)
     style = style_of(flags)
     job = prepare(flags)
+    job = replace(job, window=job.window.in_whole_minutes())  # what is read for one look is kept for the next
 
     def note(text: str) -> None:
         if not redraws and not flags.quiet:  # the screen names all that is read

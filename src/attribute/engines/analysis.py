@@ -51,6 +51,13 @@ class Window:
         """Whether another run may have it: one that is told by how long ago it is has another one each time."""
         return not any(at.second or at.microsecond for at in (self.since_at, self.until_at) if at is not None)
 
+    def in_whole_minutes(self) -> Window:
+        """Return it from the minute on that it begins in, and up to the one that it ends in."""
+        since, until = (
+            None if at is None else at.replace(second=0, microsecond=0) for at in (self.since_at, self.until_at)
+        )
+        return Window(since_at=since, until_at=until)
+
     def holds(self, at: pl.Expr) -> pl.Expr:
         """Return whether *at* lies in the window: never null, true for all where the window is open."""
         import polars as pl  # noqa: PLC0415 - see above
