@@ -13,6 +13,7 @@ from typing import ClassVar, Final, Literal
 from uuid import uuid4
 
 from attribute.ingest.model import (
+    NOT_CALLED,
     Device,
     DeviceRevoked,
     Evidence,
@@ -125,7 +126,7 @@ class SqliteStore(RelationalStore):
     def _prepare(self, *, tolerate_missing: bool) -> None:
         with self._process_lock.held(time.monotonic() + self._busy_s) as got:
             if not got:
-                raise StoreBusy("locked", Evidence(503, self._busy_s * 1000))
+                raise StoreBusy("another process of ours is writing", NOT_CALLED)
             try:
                 # Asked of SQLite, because what was written last may be in the log alone; and asked under the lock,
                 # because two processes may make one file.
@@ -218,11 +219,11 @@ class SqliteStore(RelationalStore):
         if self._broken:
             raise StoreBroken("stopped after an I/O error", Evidence(500, 0.0))
         if not self._turn.acquire(timeout=self._busy_s):
-            raise StoreBusy("locked", Evidence(503, _since(started)))
+            raise StoreBusy("another thread of ours is writing", NOT_CALLED)
         try:
             with self._failures(started), self._process_lock.held(deadline) as got:
                 if not got:
-                    raise StoreBusy("locked", Evidence(503, _since(started)))
+                    raise StoreBusy("another process of ours is writing", NOT_CALLED)
                 self._writer.execute("BEGIN IMMEDIATE")
                 try:
                     yield SqliteTransaction(self._writer)
@@ -245,7 +246,7 @@ class SqliteStore(RelationalStore):
         """A snapshot on a connection that cannot write."""
         started = time.perf_counter()
         with self._failures(started):
-            connection = self._reader(started)
+            connection = self._reader()
             try:
                 connection.execute("BEGIN")
                 yield SqliteTransaction(connection)
@@ -254,7 +255,7 @@ class SqliteStore(RelationalStore):
                     connection.execute("ROLLBACK")
                 self._readers.put(connection)
 
-    def _reader(self, started: float) -> sqlite3.Connection:
+    def _reader(self) -> sqlite3.Connection:
         try:
             return self._readers.get_nowait()
         except Empty:
@@ -266,7 +267,7 @@ class SqliteStore(RelationalStore):
         try:
             return self._readers.get(timeout=self._busy_s)
         except Empty:
-            raise StoreBusy("no reader free", Evidence(503, _since(started))) from None
+            raise StoreBusy("all readers are at work", NOT_CALLED) from None
 
     @contextmanager
     def _failures(self, started: float) -> Iterator[None]:
