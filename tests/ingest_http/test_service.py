@@ -524,6 +524,30 @@ def test_sync_ping_is_recorded_at_most_every_half_hour(world: World) -> None:
     assert later == {**first, "last_sync_at": "2026-03-10T12:41:00.000Z"}
 
 
+@pytest.mark.parametrize("said_by", ["ping", "delivery"])
+def test_clock_that_was_wrong_for_a_while_does_not_hold_the_last_sync(world: World, said_by: str) -> None:
+    """A ping or delivery noted in 2030 gives way to the next one once the clock is right again."""
+    token = world.token()
+    path = "/functions/vibescore-sync-ping"
+    four_years_s = 4 * 365 * 86_400
+    world.hand.forward(seconds=four_years_s)
+    if said_by == "ping":
+        world.post(path, token=token)
+    else:
+        assert world.ingest([], token=token).status == 200
+    world.hand.forward(seconds=-four_years_s)
+    if said_by == "delivery":
+        assert world.ingest([], token=token).status == 200
+    assert said(world.post(path, token=token)) == {
+        "success": True,
+        "updated": True,
+        "last_sync_at": "2026-03-10T12:10:00.000Z",
+        "min_interval_minutes": 30,
+    }
+    assert {row.last_sync_at_us for row in world.store.tokens()} == {world.hand.now_us}
+    assert said(world.post(path, token=token))["updated"] is False
+
+
 def test_link_code_becomes_one_device_and_replays_to_the_same_token(world: World) -> None:
     """A retry with the same request id gets the same token; another request id finds the code used."""
     code = world.link_code("user-7")

@@ -32,8 +32,10 @@ REVOKE_TOKEN = "UPDATE token SET revoked_at_us = :at_us WHERE token_id = :token_
 REVOKE_DEVICE = "UPDATE device SET revoked_at_us = :at_us WHERE device_id = :device_id AND revoked_at_us IS NULL"
 PING = """
 UPDATE device SET last_ping_at_us = :at_us
- WHERE device_id = :device_id AND (last_ping_at_us IS NULL OR last_ping_at_us <= :at_us - :min_interval_us)
+ WHERE device_id = :device_id AND (last_ping_at_us IS NULL OR last_ping_at_us <= :at_us - :min_interval_us
+                                   OR last_ping_at_us - :min_interval_us > :at_us)
 """
+"""A ping from a future further away than two pings are apart was noted by a clock that was wrong, and holds nothing."""
 LAST_PING = "SELECT last_ping_at_us FROM device WHERE device_id = :device_id"
 NEXT_EPOCH = """
 UPDATE device SET epoch = (epoch / 2) * 2 + 2 WHERE device_id = :device_id AND revoked_at_us IS NULL RETURNING epoch
