@@ -608,6 +608,26 @@ def test_device_token_is_issued_to_whoever_shows_a_link_code(world: World) -> No
     assert [row.user_id for row in world.store.tokens()] == ["user-9", "user-1"]
 
 
+@pytest.mark.parametrize("shown", ["unknown", "expired", "a device's token"])
+def test_link_code_that_is_none_is_refused_before_the_body(world: World, shown: str) -> None:
+    """Who has no valid code never has a body read, as who has no valid token."""
+    code = {"unknown": "0" * 64, "expired": world.link_code(minutes=1), "a device's token": world.token()}[shown]
+    world.hand.forward(seconds=60)
+    answer = world.service.admit(head("POST", "/functions/vibescore-device-token-issue", token=code))
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.code) == (400, Code.INVALID_LINK_CODE)
+    (record,) = world.records()
+    assert (record["upstream_status"], record["upstream_calls"]) == (200, 1)
+
+
+def test_redeemed_link_code_is_let_in_after_its_time_for_its_repeats(world: World) -> None:
+    """A lost answer can be asked for again."""
+    code, path = world.link_code(minutes=1), "/functions/vibescore-device-token-issue"
+    first = world.post(path, {}, token=code)
+    world.hand.forward(seconds=3600)
+    assert said(world.post(path, {}, token=code))["token"] == said(first)["token"]
+
+
 def test_health_needs_no_store_and_readiness_asks_it(worlds: Callable[..., World]) -> None:
     """A service whose store is away is alive and not ready."""
     world = worlds(wrapped=lambda store: Failing(store, check=StoreUnavailable("away", Evidence(500, 1.0))))

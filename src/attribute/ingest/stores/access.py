@@ -95,6 +95,12 @@ def ping(tx: Transaction, device: Device, *, at_us: int, min_interval_us: int) -
     return Ping(updated=bool(changed), last_sync_at_us=number(tx, LAST_PING, device_id=device.device_id))
 
 
+def knows_code(tx: Transaction, sha256: bytes, *, at_us: int) -> bool:
+    """Whether there is a link code with this hash that was redeemed, or has not expired."""
+    found = _of_hash(tx, FIND_CODES, sha256)
+    return found is not None and (found[3] is not None or found[2] > at_us)
+
+
 def redeem(
     tx: Transaction, *, sha256: bytes, request_id: str, token_sha256: bytes, name: str, platform: str, at_us: int
 ) -> Redeemed:

@@ -92,6 +92,10 @@ class Store(Protocol):
         """Turn a link code into a device and token; the same *request_id* again gives the same device."""
         ...
 
+    def knows_link_code(self, sha256: bytes, *, at_us: int) -> bool:
+        """Whether there is such a code that was redeemed, and may be repeated, or can still be."""
+        ...
+
     def tokens(self) -> list[TokenRow]:
         """Every token ever issued, oldest first."""
         ...
