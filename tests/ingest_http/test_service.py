@@ -11,16 +11,20 @@ import pytest
 from attribute.ingest.crashes import place_of
 from attribute.ingest.messages import CORS, ROUTES, SLUGS, Answer, Function
 from attribute.ingest.model import (
+    NOT_CALLED,
     CommitInDoubt,
+    Delivery,
     Evidence,
     StoreBroken,
     StoreBusy,
     StoreError,
     StoreFull,
     StoreUnavailable,
+    WriteOutcome,
 )
 from attribute.ingest.reconcile import reconcile
 from attribute.ingest.refusals import Code, Refused
+from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.visits import Settings, Visit
 from attribute.ingest.wire import MAX_BODY_BYTES
 from tests.ingest_http.world import INGEST, World, bucket, head, said
@@ -626,6 +630,64 @@ def test_redeemed_link_code_is_let_in_after_its_time_for_its_repeats(world: Worl
     first = world.post(path, {}, token=code)
     world.hand.forward(seconds=3600)
     assert said(world.post(path, {}, token=code))["token"] == said(first)["token"]
+
+
+class Confirming:
+    """A store whose deliveries end as they are told to, one after the other."""
+
+    def __init__(self, store: SqliteStore, ends: list[StoreError | None]) -> None:
+        self._store = store
+        self._ends = ends
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def write(self, delivery: Delivery) -> WriteOutcome:
+        end = self._ends.pop(0)
+        if end is not None:
+            raise end
+        return self._store.write(delivery)
+
+
+@pytest.mark.parametrize(
+    ("error", "ready"),
+    [
+        (StoreFull("full", Evidence(507, 5.0)), 503),
+        (StoreUnavailable("the vendor is dead", Evidence(500, 5.0)), 503),
+        (StoreUnavailable("the vendor does not know us", Evidence(401, 5.0)), 503),
+        (StoreBusy("locked", NOT_CALLED), 200),
+    ],
+)
+def test_readiness_follows_the_last_delivery_for_half_a_minute(
+    worlds: Callable[..., World], error: StoreError, ready: int
+) -> None:
+    """A probe that writes nothing cannot know; the last delivery does, until one is confirmed or it is long ago."""
+    world = worlds(wrapped=lambda store: Confirming(store, [None, error, None, error]))
+    token = world.token()
+    seen = []
+    for _ in range(4):
+        world.ingest([bucket()], token=token)
+        seen.append(world.get("/readyz").status)
+    assert seen == [200, ready, 200, ready]
+    record = world.records()[-1]
+    assert (record["function"], record["status"]) == ("readyz", ready)
+    assert record["upstream_status"] == (None if ready == 503 else 200), "nobody was asked, so nobody is blamed"
+    confirmed = f"attribute_ingest_last_delivery_confirmed {int(ready == 200)}\n"
+    assert confirmed in world.get("/metrics").body.decode()
+    world.hand.forward(seconds=30)
+    assert world.get("/readyz").status == 200
+    assert confirmed in world.get("/metrics").body.decode()
+
+
+def test_delivery_that_asked_nobody_does_not_make_ready(worlds: Callable[..., World]) -> None:
+    """A replay writes nothing, so it does not show that a write goes through."""
+    full = StoreFull("full", Evidence(507, 5.0))
+    world = worlds(wrapped=lambda store: Confirming(store, [None, full, None]))
+    token, key = world.token(), {"idempotency-key": "k"}
+    world.ingest([bucket()], token=token, headers=key)
+    world.ingest([bucket(total=2)], token=token)
+    assert world.ingest([bucket()], token=token, headers=key).code is Code.REPLAYED
+    assert world.get("/readyz").status == 503
 
 
 def test_health_needs_no_store_and_readiness_asks_it(worlds: Callable[..., World]) -> None:

@@ -112,7 +112,11 @@ class Service:
             key=key,
             counters=self.metrics,
             writes_to=writes_to,
-            gauges=lambda: Gauges(in_flight=self.guard.taken, records_lost=self._log.dropped),
+            gauges=lambda: Gauges(
+                in_flight=self.guard.taken,
+                records_lost=self._log.dropped,
+                last_delivery_confirmed=self.work.last_delivery.was_confirmed,
+            ),
         )
 
     def handle(self, head: Head, body: bytes = b"") -> Answer:

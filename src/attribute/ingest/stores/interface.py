@@ -135,7 +135,7 @@ class Store(Protocol):
         ...
 
     def check(self) -> None:
-        """Return if a write would have a chance now (for readiness); raise `StoreError` otherwise."""
+        """Return if a write can begin now (for readiness); raise `StoreError` otherwise."""
         ...
 
     def digest(self) -> str:

@@ -266,7 +266,7 @@ class RelationalStore(ABC):
         return 0
 
     def check(self) -> None:
-        """Return if a write would have a chance now."""
+        """Return if a write can begin now."""
         with self.writing() as tx:
             lineage(tx)
 
