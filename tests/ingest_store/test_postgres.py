@@ -282,7 +282,7 @@ def test_server_that_takes_no_writes_is_no_success(own_dsn: str) -> None:
 
 
 def test_pool_whose_connections_are_all_at_work_is_busy_and_says_nothing_of_the_server(own_dsn: str) -> None:
-    """Whoever finds no connection waits so long and no longer, has written nothing, and has asked the server nothing."""
+    """Whoever finds no connection waits so long and no longer, and has asked the server for nothing."""
     store = PostgresStore(own_dsn, connections=1, wait_s=1.0)
     try:
         delivery = client(store).delivery([bucket(5)])

@@ -343,7 +343,7 @@ def test_lock_held_by_somebody_else_is_waited_for_and_then_busy(tmp_path: Path) 
 
 @pytest.mark.parametrize("holder", ["another thread", "another process"])
 def test_lock_of_our_own_is_waited_for_and_says_nothing_of_the_database(tmp_path: Path, holder: str) -> None:
-    """While a plan of ours, or a writer before us, is at work, the database is not asked: no status, no time, no call."""
+    """While a plan or another writer of ours is at work, the database is not asked: no status, no time, no call."""
     store = SqliteStore(tmp_path / "usage.db", busy_s=0.05)
     other = store if holder == "another thread" else SqliteStore(tmp_path / "usage.db", serving=False)
     try:

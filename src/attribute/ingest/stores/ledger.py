@@ -20,7 +20,6 @@ from attribute.ingest.model import (
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.transaction import Row, Transaction, Value, number, one, recompute_touched
 
-
 CONTENT_VERSION: Final = "attribute.delivery/1"
 """Stands in what is hashed: a hash of another definition is never taken for one of this."""
 HASHED: Final = (

@@ -100,6 +100,7 @@ class PostgresStore(RelationalStore):
 
     Raises:
         StoreNotOpenedError: not reachable, newer, or set up so that a confirmed commit may be lost.
+        StoreBusy: a plan is at work for longer than we wait.
     """
 
     kind: ClassVar[Literal["sqlite", "postgres", "vendor"]] = "postgres"
@@ -134,6 +135,8 @@ class PostgresStore(RelationalStore):
         )
         try:
             self._prepare(create=create, tolerate_missing=migrate)
+        except pg.LockNotAvailable as error:
+            raise StoreBusy("a plan of ours, or a writer before it, holds the fence", NOT_CALLED) from error
         except (psycopg.OperationalError, pg.InsufficientPrivilege) as error:
             raise StoreNotOpenedError.unreachable(self._where) from error
         self._pool.open()

@@ -66,7 +66,8 @@ class SqliteStore(RelationalStore):
         steps: the schema's steps.
 
     Raises:
-        StoreNotOpenedError: the file is not ours, newer, damaged, unsafe, or served by another process.
+        StoreNotOpenedError: the file is not ours, newer, damaged, unsafe, closed to us, or served by another process.
+        StoreError: the database did not answer, or was locked for too long.
     """
 
     kind: ClassVar[Literal["sqlite", "postgres", "vendor"]] = "sqlite"
@@ -115,13 +116,15 @@ class SqliteStore(RelationalStore):
 
     def connect(self, *, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
         """A connection that can write, or one that cannot."""
-        return sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=self._busy_s,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        started = time.perf_counter()
+        with self._failures(started):
+            return sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=self._busy_s,
+                isolation_level=None,
+                check_same_thread=False,
+            )
 
     def _prepare(self, *, tolerate_missing: bool) -> None:
         with self._process_lock.held(time.monotonic() + self._busy_s) as got:
@@ -150,7 +153,10 @@ class SqliteStore(RelationalStore):
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                     raise StoreNotOpenedError.damaged(str(self.path)) from error
-                raise
+                failure = failure_of(error, 0.0)
+                if failure is None:
+                    raise
+                raise failure from error
 
     def _refuse_foreign(self) -> None:
         application_id = int(self._writer.execute("PRAGMA application_id").fetchone()[0])
