@@ -106,6 +106,10 @@ class SqliteStore(RelationalStore):
         self._writer = self.connect()
         try:
             self._prepare(tolerate_missing=migrate)
+        except StoreBusy:
+            self._busy_s = 0.0  # it was waited for already; nothing is open yet that a checkpoint could be of
+            self.close()
+            raise
         except BaseException:
             self.close()
             raise
