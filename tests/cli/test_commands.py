@@ -328,6 +328,7 @@ class Interrupting:
         if name == {module!r}:
             os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests may have had it ignored
 sys.meta_path.insert(0, Interrupting())
 from attribute.__main__ import main
 main()

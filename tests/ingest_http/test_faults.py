@@ -7,10 +7,13 @@ import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from attribute.demo.score import verdicts_of
 from attribute.ingest.refusals import Code
+from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.visits import Settings
 from attribute.ingest.wire import hour_start_of, slot_of
 from tests.ingest_http.world import INGEST, World, bucket, head, said
@@ -25,6 +28,21 @@ def test_lock_held_by_another_program_is_503_and_nothing_is_written(world: World
         other.execute("ROLLBACK")
     assert (answer.status, answer.code, world.store.stats().last_delivery_id) == (503, Code.STORE_BUSY, 0)
     assert world.records()[-1]["upstream_status"] == 503
+    assert world.ingest([bucket()], token=token).status == 200
+
+
+def test_lock_held_by_a_plan_of_ours_blames_nobody(world: World, tmp_path: Path) -> None:
+    """The database was not asked for the write, so the record has no status of it, and the verdict is UNKNOWN."""
+    token = world.token()
+    operator = SqliteStore(world.store.path, serving=False)
+    with closing(operator), operator.planning():
+        answer = world.ingest([bucket()], token=token)
+    record = world.records()[-1]
+    assert (answer.status, answer.code, world.store.stats().last_delivery_id) == (503, Code.STORE_BUSY, 0)
+    assert (record["upstream_status"], record["upstream"], record["upstream_calls"]) == (None, "sqlite", 2)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "m1.jsonl").write_bytes(world.log.getvalue())
+    assert verdicts_of(tmp_path / "logs")[0] == {record["request_id"]: ("UNKNOWN", "upstream-status-missing")}
     assert world.ingest([bucket()], token=token).status == 200
 
 

@@ -262,6 +262,19 @@ def test_pages_do_not_repeat_or_skip_rows_when_others_come_in_between(world: Wor
         ("usage-summary", "from=0001-01-01", Code.INVALID_PARAMETER),
         ("usage-summary", "to=9999-12-31", Code.INVALID_PARAMETER),
         ("usage-summary", "from=2023-01-01", Code.RANGE_TOO_LARGE),
+        *(
+            (name, f"{parameter}={blank}", Code.INVALID_PARAMETER)
+            for name, parameters in (
+                ("usage-summary", ("source", "model", "tz", "tz_offset_minutes", "from", "to", "debug")),
+                ("usage-hourly", ("day",)),
+                ("usage-monthly", ("months",)),
+                ("usage-heatmap", ("weeks", "week_starts_on")),
+                ("usage-buckets", ("limit", "after")),
+            )
+            for parameter in parameters
+            for blank in ("", "%20")
+        ),
+        ("usage-summary", "source", Code.INVALID_PARAMETER),
         ("usage-summary", "source=a%00b", Code.INVALID_PARAMETER),
         ("usage-summary", "source=%ff", Code.UNKNOWN_PARAMETER),
         ("usage-summary", "source=" + "a" * 65, Code.INVALID_PARAMETER),

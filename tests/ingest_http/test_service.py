@@ -11,16 +11,20 @@ import pytest
 from attribute.ingest.crashes import place_of
 from attribute.ingest.messages import CORS, ROUTES, SLUGS, Answer, Function
 from attribute.ingest.model import (
+    NOT_CALLED,
     CommitInDoubt,
+    Delivery,
     Evidence,
     StoreBroken,
     StoreBusy,
     StoreError,
     StoreFull,
     StoreUnavailable,
+    WriteOutcome,
 )
 from attribute.ingest.reconcile import reconcile
 from attribute.ingest.refusals import Code, Refused
+from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.visits import Settings, Visit
 from attribute.ingest.wire import MAX_BODY_BYTES
 from tests.ingest_http.world import INGEST, World, bucket, head, said
@@ -524,6 +528,30 @@ def test_sync_ping_is_recorded_at_most_every_half_hour(world: World) -> None:
     assert later == {**first, "last_sync_at": "2026-03-10T12:41:00.000Z"}
 
 
+@pytest.mark.parametrize("said_by", ["ping", "delivery"])
+def test_clock_that_was_wrong_for_a_while_does_not_hold_the_last_sync(world: World, said_by: str) -> None:
+    """A ping or delivery noted in 2030 gives way to the next one once the clock is right again."""
+    token = world.token()
+    path = "/functions/vibescore-sync-ping"
+    four_years_s = 4 * 365 * 86_400
+    world.hand.forward(seconds=four_years_s)
+    if said_by == "ping":
+        world.post(path, token=token)
+    else:
+        assert world.ingest([], token=token).status == 200
+    world.hand.forward(seconds=-four_years_s)
+    if said_by == "delivery":
+        assert world.ingest([], token=token).status == 200
+    assert said(world.post(path, token=token)) == {
+        "success": True,
+        "updated": True,
+        "last_sync_at": "2026-03-10T12:10:00.000Z",
+        "min_interval_minutes": 30,
+    }
+    assert {row.last_sync_at_us for row in world.store.tokens()} == {world.hand.now_us}
+    assert said(world.post(path, token=token))["updated"] is False
+
+
 def test_link_code_becomes_one_device_and_replays_to_the_same_token(world: World) -> None:
     """A retry with the same request id gets the same token; another request id finds the code used."""
     code = world.link_code("user-7")
@@ -582,6 +610,84 @@ def test_device_token_is_issued_to_whoever_shows_a_link_code(world: World) -> No
     assert world.post(path, {}, token=code, headers={"idempotency-key": "other"}).code is Code.LINK_CODE_USED
     assert world.post(path, {}, token=world.token()).code is Code.INVALID_LINK_CODE
     assert [row.user_id for row in world.store.tokens()] == ["user-9", "user-1"]
+
+
+@pytest.mark.parametrize("shown", ["unknown", "expired", "a device's token"])
+def test_link_code_that_is_none_is_refused_before_the_body(world: World, shown: str) -> None:
+    """Who has no valid code never has a body read, as who has no valid token."""
+    code = {"unknown": "0" * 64, "expired": world.link_code(minutes=1), "a device's token": world.token()}[shown]
+    world.hand.forward(seconds=60)
+    answer = world.service.admit(head("POST", "/functions/vibescore-device-token-issue", token=code))
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.code) == (400, Code.INVALID_LINK_CODE)
+    (record,) = world.records()
+    assert (record["upstream_status"], record["upstream_calls"]) == (200, 1)
+
+
+def test_redeemed_link_code_is_let_in_after_its_time_for_its_repeats(world: World) -> None:
+    """A lost answer can be asked for again."""
+    code, path = world.link_code(minutes=1), "/functions/vibescore-device-token-issue"
+    first = world.post(path, {}, token=code)
+    world.hand.forward(seconds=3600)
+    assert said(world.post(path, {}, token=code))["token"] == said(first)["token"]
+
+
+class Confirming:
+    """A store whose deliveries end as they are told to, one after the other."""
+
+    def __init__(self, store: SqliteStore, ends: list[StoreError | None]) -> None:
+        self._store = store
+        self._ends = ends
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def write(self, delivery: Delivery) -> WriteOutcome:
+        end = self._ends.pop(0)
+        if end is not None:
+            raise end
+        return self._store.write(delivery)
+
+
+@pytest.mark.parametrize(
+    ("error", "ready"),
+    [
+        (StoreFull("full", Evidence(507, 5.0)), 503),
+        (StoreUnavailable("the vendor is dead", Evidence(500, 5.0)), 503),
+        (StoreUnavailable("the vendor does not know us", Evidence(401, 5.0)), 503),
+        (StoreBusy("locked", NOT_CALLED), 200),
+    ],
+)
+def test_readiness_follows_the_last_delivery_for_half_a_minute(
+    worlds: Callable[..., World], error: StoreError, ready: int
+) -> None:
+    """A probe that writes nothing cannot know; the last delivery does, until one is confirmed or it is long ago."""
+    world = worlds(wrapped=lambda store: Confirming(store, [None, error, None, error]))
+    token = world.token()
+    seen = []
+    for _ in range(4):
+        world.ingest([bucket()], token=token)
+        seen.append(world.get("/readyz").status)
+    assert seen == [200, ready, 200, ready]
+    record = world.records()[-1]
+    assert (record["function"], record["status"]) == ("readyz", ready)
+    assert record["upstream_status"] == (None if ready == 503 else 200), "nobody was asked, so nobody is blamed"
+    confirmed = f"attribute_ingest_last_delivery_confirmed {int(ready == 200)}\n"
+    assert confirmed in world.get("/metrics").body.decode()
+    world.hand.forward(seconds=30)
+    assert world.get("/readyz").status == 200
+    assert confirmed in world.get("/metrics").body.decode()
+
+
+def test_delivery_that_asked_nobody_does_not_make_ready(worlds: Callable[..., World]) -> None:
+    """A replay writes nothing, so it does not show that a write goes through."""
+    full = StoreFull("full", Evidence(507, 5.0))
+    world = worlds(wrapped=lambda store: Confirming(store, [None, full, None]))
+    token, key = world.token(), {"idempotency-key": "k"}
+    world.ingest([bucket()], token=token, headers=key)
+    world.ingest([bucket(total=2)], token=token)
+    assert world.ingest([bucket()], token=token, headers=key).code is Code.REPLAYED
+    assert world.get("/readyz").status == 503
 
 
 def test_health_needs_no_store_and_readiness_asks_it(worlds: Callable[..., World]) -> None:

@@ -226,6 +226,17 @@ def test_pipelined_messages_are_answered_in_order_up_to_a_cap(live: Live) -> Non
     assert httpx.get(f"{live.url}/healthz", timeout=60).status_code == 200
 
 
+def test_target_that_is_no_path_is_answered_and_logged_like_any_other(live: Live) -> None:
+    """`OPTIONS *` is a request: it has an id, a record and a place in the counts."""
+    answer = live.raw(b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert answer.endswith(b'{"error":"Not found","code":"NOT_FOUND"}')
+    record = live.world.records()[-1]
+    assert (record["function"], record["status"], record["error_code"]) == ("no-route", 404, "NOT_FOUND")
+    assert f"x-request-id: {record['request_id']}".encode() in answer
+    assert 'attribute_ingest_requests_total{function="no-route",status="404",code="NOT_FOUND"}' in _metrics(live)
+
+
 def test_absolute_form_and_http_1_0_are_answered(live: Live) -> None:
     """What a proxy may send is understood."""
     assert live.raw(b"GET http://x/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from attribute.cli.main import run
+from attribute.ingest.stores import interface
+from attribute.ingest.stores.interface import StoreOptions
 from attribute.ingest.stores.sqlite import SqliteStore
 from tests.ingest_store.helpers import Client, bucket, client, sqlite_store, total_of
 
@@ -304,3 +309,85 @@ def test_store_that_is_not_there_is_said_and_not_made(
     assert ingest(tmp_path / "none.db", command) == 2
     assert "there is no database" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+# --- trouble that an operator can mend --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [("status",), ("rollback", "1"), ("verify",), ("token", "list"), ("token", "issue")])
+def test_lock_that_another_process_holds_is_a_sentence(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """Where, what was seen, what next; and no bug of ours."""
+    monkeypatch.setattr(interface, "StoreOptions", partial(StoreOptions, busy_s=0.05))
+    more = ["--user", "alice"] if words[-1] == "issue" else []
+    with sqlite_store(path.parent) as store, store.planning():
+        assert run(["ingest", *words, "--store", str(path), *more]) == 2
+    assert capsys.readouterr().err == (
+        f"attribute: error: {path}: the store did not confirm: another process of ours is writing\n"
+        "  hint: nothing was left half done; try again when the other one is done\n"
+    )
+
+
+@pytest.mark.parametrize("words", [("verify",), ("export",), ("status",), ("serve",)])
+def test_folder_that_nothing_can_be_written_to_is_a_sentence(
+    path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """As on a file system that is mounted to be read: the lock beside the store cannot be had."""
+    lock = path.with_name(f"{path.name}-lock")
+    lock.unlink()
+    lock.mkdir()
+    more = ["--port", "0", "--log", str(path.with_name("m1.jsonl"))] if words == ("serve",) else []
+    assert run(["ingest", *words, "--store", str(path), *more]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == f"attribute: error: {lock}: cannot be opened for writing: is a directory"
+    assert second.startswith("  hint: every command holds a lock beside the store")
+
+
+def test_database_that_cannot_be_opened_is_a_sentence(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What SQLite says of the file on opening is as expected as later."""
+    path.with_name(f"{path.name}-wal").mkdir()
+    assert ingest(path, "status") == 2
+    assert capsys.readouterr().err.startswith(
+        f"attribute: error: {path}: the store did not confirm: the database file cannot be read or written\n"
+    )
+
+
+@pytest.mark.parametrize("words", [("plan", "rebuild", "--reason", "r"), ("export",)])
+def test_output_that_cannot_be_written_is_a_sentence(
+    path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """A folder that is not there, and a file that is."""
+    missing, there = path.parent / "no" / "x", path.parent / "there"
+    assert ingest(path, *words, "-o", missing) == 2
+    assert capsys.readouterr().err == (
+        f"attribute: error: {missing}: cannot be written: no such file or directory\n"
+        "  hint: name a file in a folder you may write to\n"
+    )
+    there.write_text("mine")
+    assert ingest(path, *words, "-o", there) == 2
+    assert (there.read_text(), f"{there}: is there already" in capsys.readouterr().err) == ("mine", True)
+
+
+def test_export_that_fails_leaves_no_file(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Half a history must not be in the way of a whole one."""
+    with sqlite_store(path.parent) as store, store.planning() as tx:
+        tx.run(
+            "INSERT INTO plan (sha256, kind, document, state, chunk_count, started_at_us)"
+            " VALUES (:sha256, 'rebuild', '{}', 'applying', 1, 0)",
+            sha256="0" * 64,
+        )
+    assert ingest(path, "export", "-o", path.with_name("history.jsonl")) == 2
+    assert "is being applied" in capsys.readouterr().err
+    assert not path.with_name("history.jsonl").exists()
+
+
+def test_export_into_a_full_disk_is_a_sentence(path: Path) -> None:
+    """Where the output goes is the operator's to mend."""
+    command = [sys.executable, "-m", "attribute", "ingest", "export", "--store", str(path)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        2,
+        "attribute: error: the export could not be written: no space left on device",
+    )

@@ -13,7 +13,7 @@ from threading import Event
 import psycopg
 import pytest
 
-from attribute.ingest.model import CommitInDoubt, Delivery, StoreBusy, StoreError, StoreUnavailable
+from attribute.ingest.model import NOT_CALLED, CommitInDoubt, Delivery, StoreBusy, StoreError, StoreUnavailable
 from attribute.ingest.plans.apply import apply
 from attribute.ingest.plans.make import plan_schema
 from attribute.ingest.plans.rollback import rollback
@@ -231,6 +231,17 @@ def test_lock_held_too_long_is_a_timeout_of_ours(own_dsn: str) -> None:
         assert total_of(store) == 5
 
 
+def test_fence_held_by_a_plan_of_ours_is_busy_and_says_nothing_of_the_server(own_dsn: str) -> None:
+    """A step of a plan that takes long is our own doing: no time limit of the server's, no blame."""
+    with opened(own_dsn, lock_s=0.1) as store, opened(own_dsn) as operator:
+        delivery = client(store).delivery([bucket(5)])
+        with operator.planning(), pytest.raises(StoreBusy) as busy:
+            store.write(delivery)
+        assert busy.value.upstream == NOT_CALLED
+        store.write(delivery)
+        assert total_of(store) == 5
+
+
 def test_sessions_ended_by_the_server_cost_no_delivery(own_dsn: str) -> None:
     """A pool of dead connections is noticed before it is used."""
     with opened(own_dsn) as store:
@@ -270,14 +281,14 @@ def test_server_that_takes_no_writes_is_no_success(own_dsn: str) -> None:
         assert total_of(store) == 5
 
 
-def test_pool_without_a_free_connection_is_a_timeout_of_ours(own_dsn: str) -> None:
-    """Whoever finds no connection waits so long and no longer, and has written nothing."""
+def test_pool_whose_connections_are_all_at_work_is_busy_and_says_nothing_of_the_server(own_dsn: str) -> None:
+    """Whoever finds no connection waits so long and no longer, and has asked the server for nothing."""
     store = PostgresStore(own_dsn, connections=1, wait_s=1.0)
     try:
         delivery = client(store).delivery([bucket(5)])
-        with store.writing(), pytest.raises(StoreUnavailable) as away:
+        with store.writing(), pytest.raises(StoreBusy) as busy:
             store.write(delivery)
-        assert away.value.timed_out
+        assert busy.value.upstream == NOT_CALLED
         store.write(delivery)
         assert total_of(store) == 5
     finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from attribute.ingest.model import Delivery, StoreBroken, StoreBusy, StoreError, StoreFull, StoreUnavailable
+from attribute.ingest.model import NOT_CALLED, Delivery, StoreBroken, StoreBusy, StoreError, StoreFull, StoreUnavailable
 from attribute.ingest.plans.apply import apply
 from attribute.ingest.plans.make import plan_schema
 from attribute.ingest.stores import migrations
@@ -339,6 +339,23 @@ def test_lock_held_by_somebody_else_is_waited_for_and_then_busy(tmp_path: Path) 
         assert total_of(store) == 1
     finally:
         store.close()
+
+
+@pytest.mark.parametrize("holder", ["another thread", "another process"])
+def test_lock_of_our_own_is_waited_for_and_says_nothing_of_the_database(tmp_path: Path, holder: str) -> None:
+    """While a plan or another writer of ours is at work, the database is not asked: no status, no time, no call."""
+    store = SqliteStore(tmp_path / "usage.db", busy_s=0.05)
+    other = store if holder == "another thread" else SqliteStore(tmp_path / "usage.db", serving=False)
+    try:
+        delivery = client(store).delivery([bucket(1)])
+        with other.planning(), pytest.raises(StoreBusy) as busy:
+            store.write(delivery)
+        assert busy.value.upstream == NOT_CALLED
+        store.write(delivery)
+        assert total_of(store) == 1
+    finally:
+        store.close()
+        other.close()
 
 
 FAILURES = [

@@ -211,6 +211,15 @@ TAMPERED = [
 ]
 FORCED = [
     ("UPDATE ledger SET t_in = t_in + 1 WHERE ledger_id = 1", "I4: contents are as delivered"),
+    ("UPDATE ledger SET plan_id = 1 WHERE ledger_id = 1", "I4: contents are as delivered"),
+    ("UPDATE delivery SET body_sha256 = zeroblob(32) WHERE delivery_id = 1", "I4: contents are as delivered"),
+    ("UPDATE delivery SET idempotency_key = 'z' WHERE delivery_id = 1", "I4: contents are as delivered"),
+    ("UPDATE delivery SET request_id = 'z' WHERE delivery_id = 1", "I4: contents are as delivered"),
+    ("UPDATE delivery SET received_at_us = 0 WHERE delivery_id = 1", "I4: contents are as delivered"),
+    ("UPDATE delivery SET skipped = 7 WHERE delivery_id = 1", "I4: contents are as delivered"),
+    ("UPDATE delivery SET seq = seq + 90 WHERE delivery_id = 5", "I4: contents are as delivered"),
+    ("UPDATE delivery SET plan_id = NULL WHERE plan_id = 2", "I4: contents are as delivered"),
+    ("UPDATE device SET user_id = 'user-1'", "I4: contents are as delivered"),
     ("DELETE FROM ledger WHERE ledger_id = 1", "I3: deliveries count their rows"),
     ("UPDATE delivery SET content_sha256 = body_sha256 WHERE delivery_id = 1", "I4: seals are as set"),
     ("DELETE FROM delivery WHERE delivery_id = 3", "I4: seals are as set"),
@@ -232,14 +241,49 @@ def test_derived_rows_tampered_with_are_found_out(database_store: RelationalStor
 def test_history_tampered_with_by_force_is_found_out(tmp_path: Path, change: str, promise: str) -> None:
     """Whoever drops the triggers first still meets the hashes."""
     with sqlite_store(tmp_path) as store:
-        assert isinstance(store, SqliteStore)
         lived_in(store)
-        names = [name for (name,) in store._writer.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")]
-        for name in names:
-            store._writer.execute(f"DROP TRIGGER {name}")
-        store._writer.execute("PRAGMA foreign_keys = OFF")
-        store._writer.execute(change)
+        force(store, change)
         assert promise in [finding.promise for finding in verify(store).findings]
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_delivery_given_to_somebody_else_is_found_out_however_tidily(tmp_path: Path, sealed: bool) -> None:
+    """Facts and rollups that follow the forged history do not help: who said it is part of what was said."""
+    with sqlite_store(tmp_path) as store:
+        alice, bob = client(store, "alice"), client(store, "bob")
+        bob.send([bucket(10)])
+        if sealed:
+            store.seal()
+        alice_id, bob_id = alice.device.device_id, bob.device.device_id
+        force(
+            store,
+            f"UPDATE ledger SET device_id = '{alice_id}' WHERE device_id = '{bob_id}'",
+            f"UPDATE delivery SET device_id = '{alice_id}' WHERE device_id = '{bob_id}'",
+            f"UPDATE fact SET device_id = '{alice_id}', user_id = 'alice'",
+            "UPDATE rollup_day SET user_id = 'alice'",
+        )
+        assert [(found.promise, found.examples) for found in verify(store).findings] == [
+            ("I4: contents are as delivered", ("delivery 1",))
+        ]
+
+
+def test_last_deliveries_removed_before_a_seal_are_found_by_their_records_alone(tmp_path: Path) -> None:
+    """The store itself does not remember them, as the docs say; the log does."""
+    with sqlite_store(tmp_path) as store:
+        client(store).send([bucket(10)], request_id="told")
+        force(store, *(f"DELETE FROM {table}" for table in ("fact", "rollup_day", "ledger", "delivery")))
+        assert verify(store).findings == ()
+        assert reconcile(store, [line("told", 200)]).first_lied == ("told",)
+
+
+def force(store: RelationalStore, *changes: str) -> None:
+    """Do what the triggers are there to refuse."""
+    assert isinstance(store, SqliteStore)
+    for (name,) in store._writer.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+        store._writer.execute(f"DROP TRIGGER {name}")
+    store._writer.execute("PRAGMA foreign_keys = OFF")
+    for change in changes:
+        store._writer.execute(change)
 
 
 # --- reconcile --------------------------------------------------------------------------------------------------------
@@ -265,6 +309,7 @@ def test_reconcile_tells_lost_records_from_lies(database_store: RelationalStore)
         line("liar", 200),
         line("refused", 400),
         line("read", 200, function="vibeusage-usage-daily"),
+        line("preflight", 204),
         line("told", 500, stage="slow_query"),
         b"noise",
         b"",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from attribute.cli.ingest_failures import failures_explained
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import terminal
 
@@ -89,7 +90,11 @@ def serve(store_url: str, log_path: str, key_file: Path | None, **chosen: object
     from attribute.ingest.stores.opening import open_store
 
     key = server.load_key(key_file or _key_beside(store_url))
-    with _log(log_path) as log, _closing(open_store(_options(store_url, chosen), serving=True)) as store:
+    with (
+        _log(log_path) as log,
+        failures_explained(store_url),
+        _closing(open_store(_options(store_url, chosen), serving=True)) as store,
+    ):
         _warn_of_sqlite(store_url)
         listener = server.Listener(
             host=str(chosen["host"]),
@@ -217,7 +222,7 @@ def _opened(store_url: str, *, create: bool) -> Iterator[Store]:
     from attribute.ingest.stores.interface import StoreOptions
     from attribute.ingest.stores.opening import open_store
 
-    with _closing(open_store(StoreOptions(url=store_url), create=create)) as store:
+    with failures_explained(store_url), _closing(open_store(StoreOptions(url=store_url), create=create)) as store:
         yield store
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
+from attribute.cli.ingest_failures import cannot_write, failures_explained
+from attribute.cli.streams import forget_stdout
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import terminal
 
@@ -75,21 +77,13 @@ def plan_options(function: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def opened(where: Where, *, create: bool = False, migrate: bool = False) -> Iterator[RelationalStore]:
     """The store of one command, closed after it; failures of the database become sentences."""
-    from attribute.ingest.model import StoreError
     from attribute.ingest.stores.interface import StoreOptions
     from attribute.ingest.stores.opening import open_store
 
     key = None if where.vendor_key_file is None else where.vendor_key_file.read_text(encoding="utf-8").strip()
     options = StoreOptions(url=where.url, vendor_url=where.vendor_url, vendor_key=key)
-    store = open_store(options, create=create, migrate=migrate)
-    try:
+    with failures_explained(where.url), closing(open_store(options, create=create, migrate=migrate)) as store:
         yield store
-    except StoreError as error:
-        raise AttributionError(
-            f"the store did not confirm: {error}", hint="nothing was left half done; try again"
-        ) from error
-    finally:
-        store.close()
 
 
 def now_us() -> int:
@@ -110,12 +104,23 @@ def plan() -> None:
     """Work out a rewrite and write it down; changes nothing."""
 
 
-def _write(made: Plan, out: Path) -> None:
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that was not there; where writing it fails it is not there afterwards either."""
     try:
-        with out.open("xb") as file:
-            file.write(made.to_bytes())
-    except FileExistsError as error:
-        raise AttributionError(f"{out}: is there already", hint="a plan never overwrites another file") from error
+        with path.open("xb") as file:
+            try:
+                yield file
+            except BaseException:
+                path.unlink()
+                raise
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _write(made: Plan, out: Path) -> None:
+    with new_file(out) as file:
+        file.write(made.to_bytes())
     show({"plan": str(out), "kind": made.kind.value, "scope": made.scope, "expect": made.expect, "checks": made.checks,
           "inverse": made.inverse, "estimate": made.estimate, "sha256": made.sha256})  # fmt: skip
     click.echo(terminal(f"apply it with: attribute ingest apply {out} --approve {made.sha256}"), err=True)
@@ -280,14 +285,24 @@ def export(out: Path | None, where: Where) -> None:
 
     with opened(where) as store:
         if out is None:
-            sys.stdout.buffer.writelines(lines(store))
-            sys.stdout.buffer.flush()
+            _to_stdout(lines(store))
             return
-        try:
-            with out.open("xb") as file:
-                file.writelines(lines(store))
-        except FileExistsError as error:
-            raise AttributionError(f"{out}: is there already", hint="name a new file") from error
+        with new_file(out) as file:
+            file.writelines(lines(store))
+
+
+def _to_stdout(lines: Iterator[bytes]) -> None:
+    try:
+        sys.stdout.buffer.writelines(lines)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # the disk behind a redirection is full
+        forget_stdout()
+        raise AttributionError(
+            f"the export could not be written: {(error.strerror or 'no reason given').lower()}",
+            hint="what was written of it is not whole; name a file with `--out` on a disk with room",
+        ) from error
 
 
 @click.command()

@@ -11,7 +11,6 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.responses import Response
-from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from attribute.ingest.messages import Access, Answer, Head
@@ -124,4 +123,7 @@ def build(
         message_s: seconds from a message's first byte to its last.
         lifespan: what is done before the first request and after the last, or nothing.
     """
-    return Starlette(routes=[Mount("/", app=Endpoint(service, message_s=message_s))], lifespan=lifespan)
+    application = Starlette(lifespan=lifespan)
+    # Not a route: no pattern matches the `*` of `OPTIONS *`, and every request is to be answered and logged by us.
+    application.router.default = Endpoint(service, message_s=message_s)
+    return application

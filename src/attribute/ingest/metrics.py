@@ -36,10 +36,11 @@ class Fate(StrEnum):
 
 
 class Gauges(NamedTuple):
-    """What the process says of itself: requests in flight, and M1 records that could not be written."""
+    """What the process says of itself: requests in flight, M1 records that could not be written, the last delivery."""
 
     in_flight: int
     records_lost: int
+    last_delivery_confirmed: bool = True
 
 
 class Metrics:
@@ -109,7 +110,9 @@ def _gauges(gauges: Gauges, stats: Stats | None) -> Iterator[str]:
     yield from _head("records_lost_total", "counter", "M1 records that could not be written.")
     yield f"attribute_ingest_records_lost_total {gauges.records_lost}"
     found = [("in_flight", "Authenticated requests being answered.", gauges.in_flight)]
-    found.append(("store_up", "Whether the store answered just now.", int(stats is not None)))
+    confirmed = int(gauges.last_delivery_confirmed)
+    found.append(("last_delivery_confirmed", "Whether the last delivery that was tried was confirmed.", confirmed))
+    found.append(("store_up", "Whether the store answered a read just now.", int(stats is not None)))
     if stats is not None:
         found += [
             ("schema_version", "Version of the store's schema.", stats.schema_version),

@@ -130,7 +130,7 @@ class Evidence(NamedTuple):
 
     Attributes:
         status: 200 committed, 503 busy or away, 507 full, 500 broken; the vendor's own status; or ``"timeout"``;
-            None where nothing answered and no time limit was hit.
+            None where nothing answered and no time limit was hit, or where an answer of success confirmed nothing.
         latency_ms: time spent waiting for it, summed over the calls.
         calls: how many.
     """
@@ -138,6 +138,10 @@ class Evidence(NamedTuple):
     status: int | Literal["timeout"] | None
     latency_ms: float
     calls: int = 1
+
+
+NOT_CALLED = Evidence(None, 0.0, 0)
+"""The upstream was asked for nothing: what held us up was our own, such as a lock that a plan of ours holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,7 +361,11 @@ class StoreError(Exception):
 
 
 class StoreBusy(StoreError):  # noqa: N818 - the base class carries the suffix
-    """Locked for longer than we wait; nothing was written, try again soon (503)."""
+    """
+    Locked for longer than we wait; nothing was written, try again soon (503).
+
+    The evidence says by whom: 503 or ``"timeout"`` where the database told so, `NOT_CALLED` where the lock is our own.
+    """
 
 
 class StoreFull(StoreError):  # noqa: N818 - the base class carries the suffix

@@ -117,7 +117,7 @@ def _given(query: str, known: frozenset[str]) -> dict[str, str]:
     given = dict(pairs)
     if len(given) != len(pairs) or not given.keys() <= known:
         raise Refused(Code.UNKNOWN_PARAMETER)
-    return {name: value for name, value in given.items() if value.strip()}
+    return given
 
 
 def _refuse(name: str) -> NoReturn:

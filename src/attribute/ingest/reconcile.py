@@ -22,6 +22,8 @@ MAX_LINE_BYTES: Final = 64 * 1024
 INGEST_FUNCTIONS: Final = ("ingest", "vibescore-ingest", "vibeusage-ingest")
 REPLAYED: Final = "REPLAYED"
 """The error code of a 2xx that repeats an earlier answer: it rests on the delivery of another request."""
+NO_CONTENT: Final = 204
+"""The answer to a browser's preflight: it claims that nothing was written, and nothing was."""
 BY_REQUEST: Final = "SELECT 1 FROM delivery WHERE request_id = :request_id"
 FROM_REQUESTS: Final = "SELECT request_id FROM delivery WHERE plan_id IS NULL ORDER BY delivery_id"
 
@@ -31,7 +33,7 @@ class Reconciled(NamedTuple):
     What came of it.
 
     Attributes:
-        records: ending records of deliveries that were read.
+        records: ending records of deliveries that were read; replays and preflights are none.
         confirmed: of those, the ones that said success.
         lied: successful records without a delivery; must be 0.
         log_lost: deliveries without a record; at most one per crash and request in flight, plus what logs were dropped.
@@ -67,7 +69,7 @@ def reconcile(
         if record is None or record.function not in functions or record.stage not in ENDING_STAGES:
             unread += record is None
             continue
-        if record.error_code == REPLAYED:
+        if record.error_code == REPLAYED or record.status == NO_CONTENT:
             continue
         statuses[record.request_id] = record.status
     told = {name for name, status in statuses.items() if status is not None and 200 <= status < 300}

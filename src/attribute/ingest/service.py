@@ -112,7 +112,11 @@ class Service:
             key=key,
             counters=self.metrics,
             writes_to=writes_to,
-            gauges=lambda: Gauges(in_flight=self.guard.taken, records_lost=self._log.dropped),
+            gauges=lambda: Gauges(
+                in_flight=self.guard.taken,
+                records_lost=self._log.dropped,
+                last_delivery_confirmed=self.work.last_delivery.was_confirmed,
+            ),
         )
 
     def handle(self, head: Head, body: bytes = b"") -> Answer:
@@ -187,6 +191,9 @@ class Service:
             return
         token = bearer_of(visit.head)
         if visit.route.access is Access.LINK_CODE:
+            sha256, at_us = hash_of(token), self.clock.now_us()
+            if not visit.upstream.call(lambda: self._store.knows_link_code(sha256, at_us=at_us)):
+                raise Refused(Code.INVALID_LINK_CODE)
             visit.link_code = token
             return
         visit.device = visit.upstream.call(lambda: self._store.find_token(hash_of(token)))

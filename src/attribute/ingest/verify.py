@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from attribute.ingest.stores import statements as sql
-from attribute.ingest.stores.ledger import content_sha256
+from attribute.ingest.stores.ledger import HASHED, content_sha256
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.seals import chain
 from attribute.ingest.stores.transaction import Transaction, number
@@ -38,13 +38,17 @@ SELECT d.delivery_id
  WHERE d.inserted <> coalesce(l.n, 0) + coalesce(a.n, 0)
  ORDER BY d.delivery_id
 """
-CONTENT: Final = """
-SELECT d.delivery_id, d.content_sha256, l.source, l.model, l.slot, l.t_in, l.t_cached, l.t_out, l.t_reason, l.t_total,
-       l.epoch, l.seq, l.sub, l.fix
-  FROM delivery d LEFT JOIN ledger l ON l.delivery_id = d.delivery_id
+CONTENT: Final = f"""
+SELECT d.delivery_id, d.content_sha256, {", ".join(f"d.{name}" for name in HASHED)}, l.ledger_id,
+       w.user_id, l.device_id, l.source, l.model, l.slot, l.t_in, l.t_cached, l.t_out, l.t_reason, l.t_total,
+       l.epoch, l.seq, l.sub, l.fix, l.plan_id
+  FROM delivery d
+  LEFT JOIN ledger l ON l.delivery_id = d.delivery_id
+  LEFT JOIN device w ON w.device_id = l.device_id
  WHERE d.delivery_id NOT IN (SELECT delivery_id FROM archived)
  ORDER BY d.delivery_id
-"""
+"""  # noqa: S608 - put together from constants
+_ROWS_FROM: Final = 2 + len(HASHED)
 SEALS: Final = "SELECT seal_id, last_delivery_id, sha256 FROM seal ORDER BY seal_id"
 UNSEALED: Final = """
 SELECT count(*) FROM delivery WHERE delivery_id > (SELECT coalesce(max(last_delivery_id), 0) FROM seal)
@@ -123,8 +127,11 @@ def _finding(promise: str, wrong: Iterator[tuple[object, ...]]) -> Finding:
 
 
 def _contents_off(tx: Transaction) -> Iterator[tuple[object, ...]]:
-    for (delivery_id, said), rows in groupby(tx.stream(CONTENT), key=lambda row: (row[0], bytes(row[1]))):
-        if content_sha256(row[2:] for row in rows if row[2] is not None) != said:
+    for delivery_id, found in groupby(tx.stream(CONTENT), key=lambda row: int(row[0])):
+        rows = list(found)
+        delivery = dict(zip(HASHED, rows[0][2:_ROWS_FROM], strict=True))
+        said = [row[_ROWS_FROM + 1 :] for row in rows if row[_ROWS_FROM] is not None]
+        if content_sha256(delivery, said) != bytes(rows[0][1]):
             yield (f"delivery {delivery_id}",)
 
 

@@ -26,6 +26,7 @@ from attribute.ingest.model import (
     WriteOutcome,
 )
 from attribute.ingest.openapi import document
+from attribute.ingest.readiness import LastDelivery
 from attribute.ingest.refusals import Code, Refused
 from attribute.ingest.stores.interface import Store
 from attribute.ingest.upstream import MeasuredReads
@@ -83,6 +84,7 @@ class Work:
         self._key = key
         self._gauges = gauges
         self._writes_to = writes_to
+        self.last_delivery = LastDelivery(clock.monotonic, at_vendor=writes_to is not None)
         self._workers: Mapping[Function, Callable[[Visit, bytes], Reply]] = {
             Function.INGEST: self._ingest,
             Function.SYNC_PING: self._sync_ping,
@@ -128,7 +130,9 @@ class Work:
             received_at_us=self.clock.now_us(),
             idempotency_key=key,
         )
-        outcome = visit.upstream.call(lambda: self.store.write(delivery), _evidence_of, name=self._writes_to)
+        outcome = visit.upstream.call(
+            lambda: self.last_delivery.watch(lambda: self.store.write(delivery)), _evidence_of, name=self._writes_to
+        )
         self._count(outcome, buckets)
         if outcome.replayed:
             # The numbers are those of the first time; whoever holds records against deliveries must not look for one.
@@ -226,6 +230,9 @@ class Work:
         return Reply(body=to_json({"status": "ok"}))
 
     def _readyz(self, visit: Visit, _body: bytes) -> Reply:
+        if self.last_delivery.failed_just_now:
+            # Whoever failed then is not asked now, so the record claims nothing of anybody.
+            raise Refused(Code.NOT_READY, retry_after_s=self.settings.retry_after_s)
         visit.upstream.call(self.store.check)
         return Reply(body=to_json({"status": "ready"}))
 

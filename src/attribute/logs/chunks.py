@@ -78,7 +78,7 @@ class ChunkReader:
         in_text: whether *start* and *end* are offsets in the text of a compressed source, at which lines start: its
             text is expanded from its first byte on all the same. Of a plain file the two are one.
         through: what the text of a compressed source goes through before it is cut into lines, all of it or a rest.
-        opens: opens a file of this machine by its path; raises Fault.
+        opens: opens a file of this machine by its path; raises Fault. Without it, what lies there now is opened.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ChunkReader:
         first_line: int = 1,
         in_text: bool = False,
         through: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
-        opens: Callable[[str], PlainFile] = PlainFile.open,
+        opens: Callable[[str], PlainFile] | None = None,
     ) -> None:
         if chunk_bytes < 1 or start < 0 or first_line < 0:
             raise ValueError(
@@ -389,11 +389,11 @@ def read_through(source: Source) -> SourceOutcome:
     )
 
 
-def _open(source: Source, opens: Callable[[str], PlainFile] = PlainFile.open) -> _Raw:
+def _open(source: Source, opens: Callable[[str], PlainFile] | None = None) -> _Raw:
     if source.path is not None and is_url(source.path):
         return open_remote(source)
     if source.path is not None:
-        return opens(source.path)
+        return PlainFile.open(source.path) if opens is None else opens(source.path)
     assert source.stream is not None
     return source.stream.open()
 

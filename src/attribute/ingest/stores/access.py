@@ -32,8 +32,10 @@ REVOKE_TOKEN = "UPDATE token SET revoked_at_us = :at_us WHERE token_id = :token_
 REVOKE_DEVICE = "UPDATE device SET revoked_at_us = :at_us WHERE device_id = :device_id AND revoked_at_us IS NULL"
 PING = """
 UPDATE device SET last_ping_at_us = :at_us
- WHERE device_id = :device_id AND (last_ping_at_us IS NULL OR last_ping_at_us <= :at_us - :min_interval_us)
+ WHERE device_id = :device_id AND (last_ping_at_us IS NULL OR last_ping_at_us <= :at_us - :min_interval_us
+                                   OR last_ping_at_us - :min_interval_us > :at_us)
 """
+"""A ping from a future further away than two pings are apart was noted by a clock that was wrong, and holds nothing."""
 LAST_PING = "SELECT last_ping_at_us FROM device WHERE device_id = :device_id"
 NEXT_EPOCH = """
 UPDATE device SET epoch = (epoch / 2) * 2 + 2 WHERE device_id = :device_id AND revoked_at_us IS NULL RETURNING epoch
@@ -91,6 +93,12 @@ def ping(tx: Transaction, device: Device, *, at_us: int, min_interval_us: int) -
     """Record a ping unless one was recorded within the interval."""
     changed = tx.run(PING, device_id=device.device_id, at_us=at_us, min_interval_us=min_interval_us)
     return Ping(updated=bool(changed), last_sync_at_us=number(tx, LAST_PING, device_id=device.device_id))
+
+
+def knows_code(tx: Transaction, sha256: bytes, *, at_us: int) -> bool:
+    """Whether there is a link code with this hash that was redeemed, or has not expired."""
+    found = _of_hash(tx, FIND_CODES, sha256)
+    return found is not None and (found[3] is not None or found[2] > at_us)
 
 
 def redeem(

@@ -39,6 +39,20 @@ class StoreNotOpenedError(AttributionError):
         return cls(f"{path}: the folder is missing or not writable", hint="make the folder first")
 
     @classmethod
+    def cannot_be_read(cls, path: str, reason: str) -> Self:
+        """The file is closed to us."""
+        return cls(f"{path}: cannot be read: {reason.lower()}", hint="run as the user whose file it is")
+
+    @classmethod
+    def cannot_be_locked(cls, path: str, reason: str) -> Self:
+        """No lock file can be opened beside the database."""
+        return cls(
+            f"{path}: cannot be opened for writing: {reason.lower()}",
+            hint="every command holds a lock beside the store, also to read: work on a copy where you can write, made "
+            "with `VACUUM INTO`",
+        )
+
+    @classmethod
     def not_sqlite(cls, path: str) -> Self:
         """Something else than an SQLite database."""
         return cls(f"{path}: is not an SQLite database", hint="name another path; nothing was written")

@@ -92,6 +92,10 @@ class Store(Protocol):
         """Turn a link code into a device and token; the same *request_id* again gives the same device."""
         ...
 
+    def knows_link_code(self, sha256: bytes, *, at_us: int) -> bool:
+        """Whether there is such a code that was redeemed, and may be repeated, or can still be."""
+        ...
+
     def tokens(self) -> list[TokenRow]:
         """Every token ever issued, oldest first."""
         ...
@@ -131,7 +135,7 @@ class Store(Protocol):
         ...
 
     def check(self) -> None:
-        """Return if a write would have a chance now (for readiness); raise `StoreError` otherwise."""
+        """Return if a write can begin now (for readiness); raise `StoreError` otherwise."""
         ...
 
     def digest(self) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -18,7 +18,14 @@ from attribute.ingest.model import (
     Ticket,
 )
 from attribute.ingest.stores import statements as sql
-from attribute.ingest.stores.transaction import Row, Transaction, number, one, recompute_touched
+from attribute.ingest.stores.transaction import Row, Transaction, Value, number, one, recompute_touched
+
+CONTENT_VERSION: Final = "attribute.delivery/1"
+"""Stands in what is hashed: a hash of another definition is never taken for one of this."""
+HASHED: Final = (
+    "request_id", "device_id", "epoch", "seq", "idempotency_key", "body_sha256", "inserted", "skipped",
+    "received_at_us", "plan_id",
+)  # fmt: skip
 
 
 class Accepted(NamedTuple):
@@ -105,12 +112,8 @@ def append(tx: Transaction, appending: Appending, rows: Sequence[Row], *, skippe
     Returns:
         The delivery's id, and how many rows a newer assertion outranks already.
     """
-    values = {
-        **appending._asdict(),
-        "content_sha256": content_sha256(row[3:] for row in rows),
-        "inserted": len(rows),
-        "skipped": skipped,
-    }
+    values: dict[str, Value] = {**appending._asdict(), "inserted": len(rows), "skipped": skipped}
+    values["content_sha256"] = content_sha256(values, ((*row[1:], appending.plan_id) for row in rows))
     done = tx.append_at_once(rows, **values)
     if done is not None:
         return done
@@ -124,18 +127,26 @@ def append(tx: Transaction, appending: Appending, rows: Sequence[Row], *, skippe
     return delivery_id, late
 
 
-def content_sha256(rows: object) -> bytes:
+def content_sha256(delivery: Mapping[str, Value], rows: Iterable[Row]) -> bytes:
     """
-    The hash of what a delivery asserted.
+    The hash of who asserted what, and where it stands.
+
+    Left out are the delivery's number, which the seals cover, and `late`, which is known only when all is written.
 
     Args:
-        rows: one per ledger row, sorted by order: source, model, slot, the five counters, epoch, seq, sub, fix.
+        delivery: the columns of its row that `HASHED` names; others are ignored.
+        rows: one per ledger row: user, device, source, model, slot, the five counters, epoch, seq, sub, fix, plan.
     """
-    return sha256(orjson.dumps(sorted(rows, key=_order))).digest()  # type: ignore[call-overload]  # any iterable of rows
+    said = [_plain(delivery[name]) for name in HASHED]
+    return sha256(orjson.dumps([CONTENT_VERSION, said, sorted(rows, key=_order)])).digest()
 
 
-def _order(row: Sequence[int]) -> tuple[int, ...]:
-    return tuple(row[8:12])
+def _plain(value: Value) -> str | int | None:
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else value
+
+
+def _order(row: Row) -> tuple[int, ...]:
+    return tuple(row[10:14])
 
 
 def _replay(known: Row, body_sha256: bytes) -> Accepted:

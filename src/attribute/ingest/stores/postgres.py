@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from attribute.ingest.model import (
+    NOT_CALLED,
     CommitInDoubt,
     Delivery,
     Device,
@@ -100,6 +101,7 @@ class PostgresStore(RelationalStore):
 
     Raises:
         StoreNotOpenedError: not reachable, newer, or set up so that a confirmed commit may be lost.
+        StoreBusy: a plan is at work for longer than we wait.
     """
 
     kind: ClassVar[Literal["sqlite", "postgres", "vendor"]] = "postgres"
@@ -122,6 +124,7 @@ class PostgresStore(RelationalStore):
         self.steps = migrations.shipped("postgres") if steps is None else steps
         self._where = _address(url)
         self._version = 0
+        self._lent = 0
         self._pool = ConnectionPool(
             url,
             min_size=1,
@@ -133,6 +136,8 @@ class PostgresStore(RelationalStore):
         )
         try:
             self._prepare(create=create, tolerate_missing=migrate)
+        except pg.LockNotAvailable as error:
+            raise StoreBusy("a plan of ours, or a writer before it, holds the fence", NOT_CALLED) from error
         except (psycopg.OperationalError, pg.InsufficientPrivilege) as error:
             raise StoreNotOpenedError.unreachable(self._where) from error
         self._pool.open()
@@ -239,11 +244,17 @@ class PostgresStore(RelationalStore):
     def _transaction(self, *first: str, pipelined: bool = False) -> Iterator[PostgresTransaction]:
         started = time.perf_counter()
         with self._connection() as connection:
-            with connection.pipeline() as pipeline:
-                for statement in first:
-                    connection.execute(statement)
-                if pipelined:
-                    yield PostgresTransaction(connection, pipeline)
+            begun: list[psycopg.Cursor[Row]] = []
+            try:
+                with connection.pipeline() as pipeline:
+                    for statement in first:
+                        begun.append(connection.execute(statement))  # noqa: PERF401 - kept, though a later one may fail
+                    if pipelined:
+                        yield PostgresTransaction(connection, pipeline)
+            except pg.LockNotAvailable as error:
+                if len(begun) == len(first) and all(cursor.pgresult is not None for cursor in begun):
+                    raise  # past the fence: whose lock that is, nobody knows
+                raise StoreBusy("a plan of ours, or a writer before it, holds the fence", NOT_CALLED) from error
             if not pipelined:
                 yield PostgresTransaction(connection)
             try:
@@ -258,15 +269,27 @@ class PostgresStore(RelationalStore):
     def _connection(self) -> Iterator[psycopg.Connection[Row]]:
         started = time.perf_counter()
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection() as connection, self._lending():
                 yield connection
         except PoolTimeout as error:
-            raise StoreUnavailable("no connection free", Evidence("timeout", ms_since(started))) from error
+            if self._lent == self._pool.max_size:
+                raise StoreBusy("all connections are at work", NOT_CALLED) from error
+            raise StoreUnavailable("no connection to be had", Evidence("timeout", ms_since(started))) from error
         except psycopg.Error as error:
             failure = _failure(error, ms_since(started))
             if failure is None:
                 raise
             raise failure from error
+
+    @contextmanager
+    def _lending(self) -> Iterator[None]:
+        with self._keys_lock:
+            self._lent += 1
+        try:
+            yield
+        finally:
+            with self._keys_lock:
+                self._lent -= 1
 
     def commit_connection(self, connection: psycopg.Connection[Row]) -> None:
         """Commit; the moment after which the outcome is in doubt if the connection breaks."""

@@ -210,6 +210,11 @@ class RelationalStore(ABC):
                 at_us=at_us,
             )
 
+    def knows_link_code(self, sha256: bytes, *, at_us: int) -> bool:
+        """Whether there is such a code that was redeemed, or can still be."""
+        with self.asking() as tx:
+            return access.knows_code(tx, sha256, at_us=at_us)
+
     def tokens(self) -> list[TokenRow]:
         """Every token ever issued."""
         with self.reading() as tx:
@@ -262,7 +267,7 @@ class RelationalStore(ABC):
         return 0
 
     def check(self) -> None:
-        """Return if a write would have a chance now."""
+        """Return if a write can begin now."""
         with self.writing() as tx:
             lineage(tx)
 

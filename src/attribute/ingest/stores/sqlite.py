@@ -13,6 +13,7 @@ from typing import ClassVar, Final, Literal
 from uuid import uuid4
 
 from attribute.ingest.model import (
+    NOT_CALLED,
     Device,
     DeviceRevoked,
     Evidence,
@@ -66,7 +67,8 @@ class SqliteStore(RelationalStore):
         steps: the schema's steps.
 
     Raises:
-        StoreNotOpenedError: the file is not ours, newer, damaged, unsafe, or served by another process.
+        StoreNotOpenedError: the file is not ours, newer, damaged, unsafe, closed to us, or served by another process.
+        StoreError: the database did not answer, or was locked for too long.
     """
 
     kind: ClassVar[Literal["sqlite", "postgres", "vendor"]] = "sqlite"
@@ -105,6 +107,10 @@ class SqliteStore(RelationalStore):
         self._writer = self.connect()
         try:
             self._prepare(tolerate_missing=migrate)
+        except StoreBusy:
+            self._busy_s = 0.0  # it was waited for already; nothing is open yet that a checkpoint could be of
+            self.close()
+            raise
         except BaseException:
             self.close()
             raise
@@ -115,18 +121,20 @@ class SqliteStore(RelationalStore):
 
     def connect(self, *, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
         """A connection that can write, or one that cannot."""
-        return sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=self._busy_s,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        started = time.perf_counter()
+        with self._failures(started):
+            return sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=self._busy_s,
+                isolation_level=None,
+                check_same_thread=False,
+            )
 
     def _prepare(self, *, tolerate_missing: bool) -> None:
         with self._process_lock.held(time.monotonic() + self._busy_s) as got:
             if not got:
-                raise StoreBusy("locked", Evidence(503, self._busy_s * 1000))
+                raise StoreBusy("another process of ours is writing", NOT_CALLED)
             try:
                 # Asked of SQLite, because what was written last may be in the log alone; and asked under the lock,
                 # because two processes may make one file.
@@ -150,7 +158,10 @@ class SqliteStore(RelationalStore):
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                     raise StoreNotOpenedError.damaged(str(self.path)) from error
-                raise
+                failure = failure_of(error, 0.0)
+                if failure is None:
+                    raise
+                raise failure from error
 
     def _refuse_foreign(self) -> None:
         application_id = int(self._writer.execute("PRAGMA application_id").fetchone()[0])
@@ -219,11 +230,11 @@ class SqliteStore(RelationalStore):
         if self._broken:
             raise StoreBroken("stopped after an I/O error", Evidence(500, 0.0))
         if not self._turn.acquire(timeout=self._busy_s):
-            raise StoreBusy("locked", Evidence(503, ms_since(started)))
+            raise StoreBusy("another thread of ours is writing", NOT_CALLED)
         try:
             with self._failures(started), self._process_lock.held(deadline) as got:
                 if not got:
-                    raise StoreBusy("locked", Evidence(503, ms_since(started)))
+                    raise StoreBusy("another process of ours is writing", NOT_CALLED)
                 self._writer.execute("BEGIN IMMEDIATE")
                 try:
                     yield SqliteTransaction(self._writer)
@@ -246,7 +257,7 @@ class SqliteStore(RelationalStore):
         """A snapshot on a connection that cannot write."""
         started = time.perf_counter()
         with self._failures(started):
-            connection = self._reader(started)
+            connection = self._reader()
             try:
                 connection.execute("BEGIN")
                 yield SqliteTransaction(connection)
@@ -255,7 +266,7 @@ class SqliteStore(RelationalStore):
                     connection.execute("ROLLBACK")
                 self._readers.put(connection)
 
-    def _reader(self, started: float) -> sqlite3.Connection:
+    def _reader(self) -> sqlite3.Connection:
         try:
             return self._readers.get_nowait()
         except Empty:
@@ -267,7 +278,7 @@ class SqliteStore(RelationalStore):
         try:
             return self._readers.get(timeout=self._busy_s)
         except Empty:
-            raise StoreBusy("no reader free", Evidence(503, ms_since(started))) from None
+            raise StoreBusy("all readers are at work", NOT_CALLED) from None
 
     @contextmanager
     def _failures(self, started: float) -> Iterator[None]:

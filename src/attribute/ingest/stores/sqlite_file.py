@@ -64,8 +64,11 @@ def _refuse_far_away(path: Path) -> None:
 
 
 def _ours(path: Path, size: int) -> bool:
-    with path.open("rb") as file:
-        head = file.read(108)
+    try:
+        with path.open("rb") as file:
+            head = file.read(108)
+    except OSError as error:
+        raise StoreNotOpenedError.cannot_be_read(str(path), error.strerror or "no reason given") from error
     if len(head) < 100 or not head.startswith(_MAGIC):
         raise StoreNotOpenedError.not_sqlite(str(path))
     page_bytes = int.from_bytes(head[16:18], "big")
@@ -102,7 +105,10 @@ class FileLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreNotOpenedError.cannot_be_locked(str(path), error.strerror or "no reason given") from error
 
     def try_hold(self) -> bool:
         """Take the lock if nobody has it."""

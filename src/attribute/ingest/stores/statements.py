@@ -46,11 +46,13 @@ SELECT delivery_id, inserted, skipped, late FROM delivery WHERE request_id = :re
 
 TOUCH_DEVICE = """
 UPDATE device
-   SET last_sync_at_us = CASE WHEN coalesce(last_sync_at_us, 0) < :at_us THEN :at_us ELSE last_sync_at_us END,
+   SET last_sync_at_us = CASE WHEN coalesce(last_sync_at_us, 0) < :at_us OR last_sync_at_us - 1800000000 > :at_us
+                              THEN :at_us ELSE last_sync_at_us END,
        epoch = CASE WHEN epoch < :epoch THEN :epoch ELSE epoch END,
        last_ticket = CASE WHEN last_ticket < :ticket THEN :ticket ELSE last_ticket END
  WHERE device_id = :device_id
 """
+"""The latest delivery, by a clock that may run back a little; one half an hour ahead was noted by a wrong clock."""
 
 TOUCH_TOKEN = "UPDATE token SET last_used_at_us = :at_us WHERE token_id = :token_id"  # noqa: S105 - SQL, not a secret
 

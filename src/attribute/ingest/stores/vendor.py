@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
-from attribute.ingest.model import Delivery, Evidence, StoreError, StoreUnavailable
+from attribute.ingest.model import NOT_CALLED, Delivery, Evidence, StoreError, StoreUnavailable
 from attribute.ingest.stores.ledger import Accepted
 from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.stores.transaction import Row, Transaction, number
@@ -25,8 +25,6 @@ LEDGER_KEY: Final = ("device_id", "epoch", "seq", "sub", "fix")
 VOID_TABLE: Final = "attribute_plan_void"
 VOID_KEY: Final = ("plan_id",)
 CHUNK: Final = 500
-
-NOT_CALLED: Final = Evidence(None, 0.0, 0)
 
 RECORD_NAMES: Final = (
     "user_id", "device_id", "source", "model", "slot",

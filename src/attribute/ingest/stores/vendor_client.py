@@ -28,7 +28,8 @@ class Answer(NamedTuple):
 
     Attributes:
         confirmed: the vendor answered 2xx, in full, with as many records as were sent.
-        status: what it answered; ``"timeout"`` if our deadline ended the call; None if no complete answer came.
+        status: what it answered; ``"timeout"`` if our deadline ended the call; None if no complete answer came, or
+            a 2xx that does not hold the records: whoever said it, it is no success, and as evidence it would blame us.
         latency_ms: from the start of the call, connecting included.
     """
 
