@@ -184,8 +184,6 @@ def test_plan_applied_twice_is_refused(database_store: RelationalStore) -> None:
     rollback(database_store, done.plan_id, now_us=NOW_US)
     with pytest.raises(PlanError, match="rolled back already"):
         approved(database_store, plan)
-    with pytest.raises(PlanError, match="rolled back already"):
-        rollback(database_store, done.plan_id, now_us=NOW_US)
 
 
 def test_plan_gone_stale_is_refused_with_a_failed_gate(database_store: RelationalStore) -> None:

@@ -233,11 +233,13 @@ def apply(
 @click.option("--archive", type=_FILE, help="For a retention plan: the file that holds the rows.")
 @store_options
 def rollback(plan_id: int, archive: Path | None, where: Where) -> None:
-    """Undo a plan, in one transaction."""
+    """Undo a plan, in one transaction; an `apply` of it under way stops. Done again it changes nothing."""
     from attribute.ingest.plans.rollback import rollback as undo
 
     with opened(where) as store:
         undone = undo(store, plan_id, now_us=now_us(), archive=archive)
+    if undone.repeated:
+        click.echo(f"plan {plan_id} was rolled back before: there was nothing left to undo", err=True)
     show({"plan_id": undone.plan_id, "kind": undone.kind.value, "keys": undone.keys, "kept_newer": undone.newer})
 
 

@@ -24,7 +24,11 @@ BEGIN: Final = """
 INSERT INTO plan (sha256, kind, document, state, chunks_done, chunk_count, started_at_us)
 VALUES (:sha256, :kind, :document, 'applying', 0, :chunk_count, :at_us) RETURNING plan_id
 """
-STEP_DONE: Final = "UPDATE plan SET chunks_done = :done WHERE plan_id = :plan_id AND chunks_done = :done - 1"
+STANDS: Final = """
+SELECT p.state, p.chunks_done, v.plan_id FROM plan p LEFT JOIN plan_void v ON v.plan_id = p.plan_id
+ WHERE p.plan_id = :plan_id
+"""
+STEP_DONE: Final = "UPDATE plan SET chunks_done = :done WHERE plan_id = :plan_id"
 FINISH: Final = "UPDATE plan SET state = 'applied', finished_at_us = :at_us WHERE plan_id = :plan_id"
 
 POINTERS_ONLY: Final = (PlanKind.RULE, PlanKind.REBUILD)
@@ -77,24 +81,39 @@ def apply(
     if plan.sha256 != approve:
         raise PlanError.not_approved(plan.sha256)
     reader = None if archive is None else ArchiveReader(archive)
-    copied = _copy_first(store, plan, backup)
-    plan_id, done, steps = _begin(store, plan, now_us, reader)
-    resumed_at = done
-    work = _Work(store, plan, plan_id, now_us, reader)
-    while done < steps:
-        with store.planning() as tx:
-            _step(work, tx, done)
-            if tx.run(STEP_DONE, done=done + 1, plan_id=plan_id) != 1:
-                raise PlanError.another_under_way(plan_id)
-        done += 1
-        progress(done, steps)
-    with store.planning() as tx:
-        if plan.kind is PlanKind.REBUILD:
-            apply_others.switch_generation(tx, plan_id)
-        tx.run(FINISH, plan_id=plan_id, at_us=now_us)
-    store.migrated()
+    with store.applying() as alone:
+        if not alone:
+            raise PlanError.applied_elsewhere()
+        copied = _copy_first(store, plan, backup)
+        plan_id, done, steps = _begin(store, plan, now_us, reader)
+        _take_steps(_Work(store, plan, plan_id, now_us, reader), done, steps, progress)
+        store.migrated()
     store.after_plan()
-    return Applied(plan_id, steps, resumed_at, copied)
+    return Applied(plan_id, steps, done, copied)
+
+
+def _take_steps(work: _Work, done: int, steps: int, progress: Callable[[int, int], None]) -> None:
+    for step in range(done, steps):
+        with work.store.planning() as tx:
+            _refuse_ended(tx, work.plan_id, step)
+            _step(work, tx, step)
+            tx.run(STEP_DONE, done=step + 1, plan_id=work.plan_id)
+        progress(step + 1, steps)
+    with work.store.planning() as tx:
+        _refuse_ended(tx, work.plan_id, steps)
+        if work.plan.kind is PlanKind.REBUILD:
+            apply_others.switch_generation(tx, work.plan_id)
+        tx.run(FINISH, plan_id=work.plan_id, at_us=work.now_us)
+
+
+def _refuse_ended(tx: Transaction, plan_id: int, done: int) -> None:
+    """Between two steps anybody may write, and somebody may have undone the plan or taken it over."""
+    found = one(tx, STANDS, plan_id=plan_id)
+    state, done_now, voided = found or ("unknown", done, None)
+    if state != "applying" or voided is not None:
+        raise PlanError.stopped(plan_id, "rolled back" if voided is not None else str(state).replace("_", " "))
+    if done_now != done:
+        raise PlanError.applied_elsewhere()
 
 
 def _copy_first(store: RelationalStore, plan: Plan, backup: Path | None) -> Path | None:

@@ -42,6 +42,19 @@ class PlanError(AttributionError):
         return cls(f"plan {plan_id} is being applied", hint="finish it with `apply`, or undo it with `rollback`")
 
     @classmethod
+    def applied_elsewhere(cls) -> Self:
+        """Another process is at it this moment."""
+        return cls("another `apply` is under way here", hint="wait until it has ended; `rollback` makes it stop")
+
+    @classmethod
+    def stopped(cls, plan_id: int, state: str) -> Self:
+        """Somebody ended the plan while it was being applied."""
+        return cls(
+            f"plan {plan_id} is {state} since: this `apply` stopped before its next step and wrote nothing after that",
+            hint="`attribute ingest status` says where it stands",
+        )
+
+    @classmethod
     def stale(cls, count: int, what: str) -> Self:
         """The database has moved on in the plan's scope."""
         return cls(

@@ -15,6 +15,10 @@ from attribute.ingest.stores.transaction import Transaction, number, one, recomp
 
 FIND: Final = "SELECT document, state FROM plan WHERE plan_id = :plan_id"
 UNDONE: Final = "UPDATE plan SET state = 'rolled_back', finished_at_us = :at_us WHERE plan_id = :plan_id"
+VOID: Final = """
+INSERT INTO plan_void (plan_id, voided_at_us) VALUES (:plan_id, :at_us) ON CONFLICT DO NOTHING
+"""
+"""A plan that is voided and not rolled back was applied on by an older release: what it wrote is undone now."""
 OWN_ROWS: Final = """
 SELECT l.ledger_id, d.user_id, l.device_id, l.source, l.model, l.slot, l.t_in, l.t_cached, l.t_out, l.t_reason,
        l.t_total, l.epoch, l.seq, l.sub, l.fix
@@ -38,17 +42,21 @@ class RolledBack(NamedTuple):
         kind: what sort of plan it was.
         keys: how many keys were recomputed.
         newer: those of them that a client has asserted since; they keep what it said.
+        repeated: it had been rolled back before, and nothing was left to undo.
     """
 
     plan_id: int
     kind: PlanKind
     keys: int
     newer: tuple[tuple[str, str, str, int], ...]
+    repeated: bool = False
 
 
 def rollback(store: RelationalStore, plan_id: int, *, now_us: int, archive: Path | None = None) -> RolledBack:
     """
-    Undo a plan that was applied, or was being applied.
+    Undo a plan that was applied, or is being applied: an `apply` under way stops before its next step.
+
+    Done again it changes nothing.
 
     Args:
         store: where it was applied.
@@ -64,30 +72,36 @@ def rollback(store: RelationalStore, plan_id: int, *, now_us: int, archive: Path
         found = one(tx, FIND, plan_id=plan_id)
         if found is None:
             raise PlanError.no_such_plan(plan_id)
-        if found[1] == "rolled_back":
-            raise PlanError.already(plan_id, "rolled back")
         plan = Plan.from_bytes(str(found[0]).encode())
-        keys = 0
-        newer: list[tuple[str, str, str, int]] = []
-        match plan.kind:
-            case PlanKind.BACKFILL | PlanKind.CORRECT:
-                keys, newer = _void(tx, plan_id, now_us)
-            case PlanKind.RULE:
-                _point_back(tx, plan, plan_id, state=found[1])
-            case PlanKind.REBUILD:
-                _switch_back(tx, plan, plan_id, state=found[1])
-            case PlanKind.RETENTION:
-                keys = _put_back(tx, plan, plan_id, reader)
-            case PlanKind.SCHEMA:
-                if found[1] != "applying":
-                    raise PlanError.not_undone(plan_id, "schema steps only go forward")
-        tx.run(UNDONE, plan_id=plan_id, at_us=now_us)
+        undone = RolledBack(plan_id, plan.kind, 0, (), repeated=found[1] == "rolled_back")
+        if not undone.repeated:
+            keys, newer = _undo(tx, plan, plan_id, state=str(found[1]), now_us=now_us, archive=reader)
+            undone = undone._replace(keys=keys, newer=tuple(newer))
+            tx.run(UNDONE, plan_id=plan_id, at_us=now_us)
     store.after_plan()
-    return RolledBack(plan_id, plan.kind, keys, tuple(newer))
+    return undone
+
+
+def _undo(
+    tx: Transaction, plan: Plan, plan_id: int, *, state: str, now_us: int, archive: ArchiveReader | None
+) -> tuple[int, list[tuple[str, str, str, int]]]:
+    match plan.kind:
+        case PlanKind.BACKFILL | PlanKind.CORRECT:
+            return _void(tx, plan_id, now_us)
+        case PlanKind.RULE:
+            _point_back(tx, plan, plan_id, state=state)
+        case PlanKind.REBUILD:
+            _switch_back(tx, plan, plan_id, state=state)
+        case PlanKind.RETENTION:
+            return _put_back(tx, plan, plan_id, archive), []
+        case PlanKind.SCHEMA:
+            if state != "applying":
+                raise PlanError.not_undone(plan_id, "schema steps only go forward")
+    return 0, []
 
 
 def _void(tx: Transaction, plan_id: int, now_us: int) -> tuple[int, list[tuple[str, str, str, int]]]:
-    tx.run("INSERT INTO plan_void (plan_id, voided_at_us) VALUES (:plan_id, :at_us)", plan_id=plan_id, at_us=now_us)
+    tx.run(VOID, plan_id=plan_id, at_us=now_us)
     rows = tx.rows(OWN_ROWS, plan_id=plan_id)
     newer: list[tuple[Any, ...]] = []
     for first in range(0, len(rows), CHUNK):

@@ -64,6 +64,14 @@ class RelationalStore(ABC):
         """A transaction with no writer under way: begun ones have ended, new ones wait."""
 
     @abstractmethod
+    def applying(self) -> AbstractContextManager[bool]:
+        """
+        Be the only one who applies a plan, until the block or the process ends, however it ends.
+
+        Whoever is not gets False, at once. Writers and rollbacks are not kept away.
+        """
+
+    @abstractmethod
     def next_ticket(self, device: Device) -> Ticket:
         """A place in line."""
 

@@ -241,6 +241,15 @@ class SqliteStore(RelationalStore):
             yield tx
 
     @contextmanager
+    def applying(self) -> Iterator[bool]:
+        """A lock of the operating system on a file beside the database: it does not outlive its process."""
+        lock = sqlite_file.FileLock(self.path.with_name(self.path.name + "-plan"))
+        try:
+            yield lock.try_hold()
+        finally:
+            lock.close()
+
+    @contextmanager
     def reading(self) -> Iterator[SqliteTransaction]:
         """A snapshot on a connection that cannot write."""
         started = time.perf_counter()
