@@ -11,6 +11,8 @@ import pytest
 
 from attribute.ingest.model import MAX_COUNT, Bucket, ClientSequence, Counts, Weights
 from attribute.ingest.plans import apply as apply_module
+from attribute.ingest.plans import apply_items, apply_others
+from attribute.ingest.plans import rollback as rollback_module
 from attribute.ingest.plans.apply import Applied, apply
 from attribute.ingest.plans.archive import plan_retention
 from attribute.ingest.plans.document import Plan, canonical
@@ -20,6 +22,7 @@ from attribute.ingest.plans.make import plan_backfill, plan_correct, plan_rebuil
 from attribute.ingest.plans.rollback import rollback
 from attribute.ingest.plans.status import status
 from attribute.ingest.stores import ledger
+from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.dump import derived_digest
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.verify import verify
@@ -279,6 +282,39 @@ def test_second_plan_waits_until_the_first_is_finished(
     approved(database_store, first)
     approved(database_store, second)
     assert totals(database_store) == {0: 1, 1: 2}
+
+
+# --- size ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statement", "searched"),
+    [
+        (apply_items.NOT_AS_PLANNED, {"f"}),
+        (apply_items.NOT_GREATEST, {"f", "l"}),
+        (apply_items.ROLLUPS_OFF, {"f", "r"}),
+        (apply_others.NOT_IN_LEDGER, {"l"}),
+        (apply_others.NOT_OUTRANKED, {"n"}),
+        (apply_others.COUNT_ARCHIVED, {"l"}),
+        (apply_others.REMOVE, {"ledger"}),
+        (rollback_module.OWN_ROWS, {"l"}),
+        (rollback_module.NEWER, {"f"}),
+        (sql.FORGET_FACTS, {"fact"}),
+        (sql.RECALL_FACTS, {"l"}),
+        (sql.RECOMPUTE_GROUPS, {"f"}),
+        (sql.DROP_EMPTY_GROUPS, {"rollup_day", "f"}),
+    ],
+)
+def test_step_costs_what_its_rows_cost_however_long_the_ledger_is(
+    tmp_path: Path, statement: str, searched: set[str]
+) -> None:
+    """No statement of a step or a rollback walks through a table, or through all that one device ever said."""
+    with sqlite_store(tmp_path) as store, store.planning() as tx:
+        values = {"plan_id": 1} if ":plan_id" in statement else {}
+        steps = [str(found[3]).split() for found in tx.rows("EXPLAIN QUERY PLAN " + statement, **values)]
+    assert {words[1] for words in steps if words[0] == "SEARCH"} >= searched
+    assert not {words[1] for words in steps if words[0] == "SCAN"} & searched
+    assert not [words for words in steps if "ledger_by_order" in words]
 
 
 # --- interruptions ----------------------------------------------------------------------------------------------------

@@ -99,6 +99,7 @@ def _take_steps(work: _Work, done: int, steps: int, progress: Callable[[int, int
             _step(work, tx, step)
             tx.run(STEP_DONE, done=step + 1, plan_id=work.plan_id)
         progress(step + 1, steps)
+        work.store.make_way()
     with work.store.planning() as tx:
         _refuse_ended(tx, work.plan_id, steps)
         if work.plan.kind is PlanKind.REBUILD:

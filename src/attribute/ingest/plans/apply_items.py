@@ -30,9 +30,10 @@ SELECT count(*) FROM batch b JOIN fact f
    AND f.device_id = b.device_id
  WHERE EXISTS (SELECT 1 FROM ledger l
                 WHERE l.device_id = b.device_id AND l.source = b.source AND l.model = b.model AND l.slot = b.slot
-                  AND (l.epoch, l.seq, l.sub, l.fix) > (f.epoch, f.seq, f.sub, f.fix)
+                  AND (+l.epoch, l.seq, l.sub, l.fix) > (f.epoch, f.seq, f.sub, f.fix)
                   AND (l.plan_id IS NULL OR l.plan_id NOT IN (SELECT plan_id FROM plan_void)))
 """
+"""The sign before the epoch keeps SQLite from the index by order, where it would read all that the device ever said."""
 ROLLUPS_OFF: Final = """
 SELECT count(*)
   FROM (SELECT t.user_id, t.day, t.source, t.model, sum(f.t_in) AS t_in, sum(f.t_cached) AS t_cached,

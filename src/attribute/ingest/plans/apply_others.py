@@ -132,8 +132,9 @@ SELECT count(*) FROM batch b
  WHERE NOT EXISTS (SELECT 1 FROM ledger n
                     WHERE n.device_id = b.device_id AND n.slot = b.slot AND n.source = b.source AND n.model = b.model
                       AND n.plan_id IS NULL
-                      AND (n.epoch, n.seq, n.sub, n.fix) > (b.epoch, b.seq, b.sub, b.fix))
+                      AND (+n.epoch, n.seq, n.sub, n.fix) > (b.epoch, b.seq, b.sub, b.fix))
 """
+"""The sign before the epoch makes SQLite take the index by key."""
 COUNT_ARCHIVED: Final = """
 INSERT INTO archived (delivery_id, plan_id, row_count)
 SELECT l.delivery_id, CAST(:plan_id AS BIGINT), count(*)

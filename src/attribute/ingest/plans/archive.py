@@ -28,9 +28,10 @@ SELECT l.ledger_id, l.delivery_id, l.device_id, l.source, l.model, l.slot, l.t_i
    AND NOT EXISTS (SELECT 1 FROM vendor_pending p WHERE p.ledger_id = l.ledger_id)
    AND EXISTS (SELECT 1 FROM ledger n
                 WHERE n.device_id = l.device_id AND n.slot = l.slot AND n.source = l.source AND n.model = l.model
-                  AND n.plan_id IS NULL AND (n.epoch, n.seq, n.sub, n.fix) > (l.epoch, l.seq, l.sub, l.fix))
+                  AND n.plan_id IS NULL AND (+n.epoch, n.seq, n.sub, n.fix) > (l.epoch, l.seq, l.sub, l.fix))
  ORDER BY l.ledger_id
 """
+"""The sign before the epoch makes SQLite take the index by key."""
 INSERT_BACK: Final = """
 INSERT INTO ledger (ledger_id, delivery_id, device_id, source, model, slot, t_in, t_cached, t_out, t_reason, t_total,
                     epoch, seq, sub, fix, plan_id)

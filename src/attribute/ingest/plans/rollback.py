@@ -20,11 +20,14 @@ INSERT INTO plan_void (plan_id, voided_at_us) VALUES (:plan_id, :at_us) ON CONFL
 """
 """A plan that is voided and not rolled back was applied on by an older release: what it wrote is undone now."""
 OWN_ROWS: Final = """
-SELECT l.ledger_id, d.user_id, l.device_id, l.source, l.model, l.slot, l.t_in, l.t_cached, l.t_out, l.t_reason,
+SELECT l.ledger_id, b.user_id, l.device_id, l.source, l.model, l.slot, l.t_in, l.t_cached, l.t_out, l.t_reason,
        l.t_total, l.epoch, l.seq, l.sub, l.fix
-  FROM ledger l JOIN device d ON d.device_id = l.device_id
- WHERE l.plan_id = :plan_id ORDER BY l.ledger_id
+  FROM batch b CROSS JOIN ledger l
+ WHERE l.device_id = b.device_id AND l.slot = b.slot AND l.source = b.source AND l.model = b.model
+   AND l.plan_id = :plan_id
+ ORDER BY l.ledger_id
 """
+"""Looked for under the plan's keys: nothing but a walk through the whole ledger would find them by the plan alone."""
 NEWER: Final = """
 SELECT b.device_id, b.source, b.model, b.slot
   FROM batch b JOIN fact f ON f.user_id = b.user_id AND f.slot = b.slot AND f.source = b.source AND f.model = b.model
@@ -87,7 +90,7 @@ def _undo(
 ) -> tuple[int, list[tuple[str, str, str, int]]]:
     match plan.kind:
         case PlanKind.BACKFILL | PlanKind.CORRECT:
-            return _void(tx, plan_id, now_us)
+            return _void(tx, plan, plan_id, now_us)
         case PlanKind.RULE:
             _point_back(tx, plan, plan_id, state=state)
         case PlanKind.REBUILD:
@@ -100,18 +103,21 @@ def _undo(
     return 0, []
 
 
-def _void(tx: Transaction, plan_id: int, now_us: int) -> tuple[int, list[tuple[str, str, str, int]]]:
+def _void(tx: Transaction, plan: Plan, plan_id: int, now_us: int) -> tuple[int, list[tuple[str, str, str, int]]]:
     tx.run(VOID, plan_id=plan_id, at_us=now_us)
-    rows = tx.rows(OWN_ROWS, plan_id=plan_id)
+    keys = 0
     newer: list[tuple[Any, ...]] = []
-    for first in range(0, len(rows), CHUNK):
-        tx.fill("batch", rows[first : first + CHUNK])
+    for first in range(0, len(plan.items), CHUNK):
+        tx.fill("batch", [(None, *item[:5], *item.counts, 0, 0, 0, 0) for item in plan.items[first : first + CHUNK]])
+        rows = tx.rows(OWN_ROWS, plan_id=plan_id)
+        tx.fill("batch", rows)
+        keys += len(rows)
         newer += tx.rows(NEWER)
         tx.run(sql.FORGET_FACTS)
         tx.run(sql.RECALL_FACTS)
         recompute_touched(tx)
         tx.run(sql.DROP_EMPTY_GROUPS)
-    return len(rows), [(str(device), str(source), str(model), int(slot)) for device, source, model, slot in newer]
+    return keys, [(str(device), str(source), str(model), int(slot)) for device, source, model, slot in newer]
 
 
 def _point_back(tx: Transaction, plan: Plan, plan_id: int, *, state: str) -> None:

@@ -141,6 +141,9 @@ class RelationalStore(ABC):
         """What was seen of the upstream; for an embedded store that is the database, which has just committed."""
         return Evidence(200, (time.perf_counter() - started) * 1000)
 
+    def make_way(self) -> None:  # noqa: B027 - only a store whose writers do not wait in a queue has something to do
+        """Between two steps of a plan: let those write who wait for their turn."""
+
     def after_plan(self) -> None:  # noqa: B027 - only a store with a copy elsewhere has something to do
         """A plan has written; a store with a copy elsewhere brings it up to date."""
 

@@ -249,6 +249,10 @@ class SqliteStore(RelationalStore):
         finally:
             lock.close()
 
+    def make_way(self) -> None:
+        """Writers of other processes look for the lock every now and then: leave it alone for as long as they need."""
+        time.sleep(sqlite_file.PATIENCE_S)
+
     @contextmanager
     def reading(self) -> Iterator[SqliteTransaction]:
         """A snapshot on a connection that cannot write."""

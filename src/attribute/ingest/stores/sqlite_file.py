@@ -17,6 +17,8 @@ from attribute.ingest.stores.errors import StoreNotOpenedError
 APPLICATION_ID = 0x41545452
 _MAGIC = b"SQLite format 3\0"
 _POLL_S = 0.002
+PATIENCE_S: Final = 5 * _POLL_S
+"""Whoever leaves a `FileLock` alone for so long lets those take it who wait for it."""
 MOUNTS: Final = Path("/proc/self/mountinfo")
 _FAR: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.glusterfs"}
