@@ -156,6 +156,23 @@ def test_correction_twice_and_undone_in_any_order(database_store: RelationalStor
     assert verify(database_store).holds
 
 
+def test_correction_undone_and_made_again_stands_above_the_voided_one(database_store: RelationalStore) -> None:
+    """What was voided is still said, and no two rows are said at one place."""
+    sender = client(database_store)
+    sender.send([bucket(1), bucket(5, slot=1)])
+    before = derived(database_store)
+    for total in (2, 2, 3):
+        plan = correct(database_store, sender, [bucket(total)])
+        done = approved(database_store, plan)
+        assert totals(database_store) == {0: total, 1: 5}
+        rollback(database_store, done.plan_id, now_us=NOW_US)
+        assert derived(database_store) == before
+    approved(database_store, correct(database_store, sender, [bucket(4)]))
+    ((_, order), _) = facts_of(database_store, "user-1").values()
+    assert (order.fix, totals(database_store)) == (4, {0: 4, 1: 5})
+    assert verify(database_store).holds
+
+
 def test_correction_of_a_key_without_fact_is_refused(database_store: RelationalStore) -> None:
     """Only what holds can be corrected."""
     with pytest.raises(PlanError, match="rows:1: there is no fact under this key"):

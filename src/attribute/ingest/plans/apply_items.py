@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Final
 
+from attribute.ingest.model import Order
 from attribute.ingest.plans.document import CHUNK, Item, Plan, PlanKind
 from attribute.ingest.plans.errors import PlanError
 from attribute.ingest.plans.make import AS_PLANNED, FACT, FACTS_EQUAL_LEDGER, ROLLUPS_EQUAL_FACTS
@@ -34,6 +35,12 @@ SELECT count(*) FROM batch b JOIN fact f
                   AND (l.plan_id IS NULL OR l.plan_id NOT IN (SELECT plan_id FROM plan_void)))
 """
 """The sign before the epoch keeps SQLite from the index by order, where it would read all that the device ever said."""
+GREATEST_FIX: Final = """
+SELECT b.device_id, b.epoch, b.seq, b.sub, max(l.fix)
+  FROM batch b CROSS JOIN ledger l
+ WHERE l.device_id = b.device_id AND l.epoch = b.epoch AND l.seq = b.seq AND l.sub = b.sub
+ GROUP BY b.device_id, b.epoch, b.seq, b.sub
+"""
 ROLLUPS_OFF: Final = """
 SELECT count(*)
   FROM (SELECT t.user_id, t.day, t.source, t.model, sum(f.t_in) AS t_in, sum(f.t_cached) AS t_cached,
@@ -78,7 +85,11 @@ def step(tx: Transaction, plan: Plan, plan_id: int, number_of_step: int, now_us:
         PlanError: a check does not hold afterwards.
     """
     first = number_of_step * CHUNK
-    rows = [_row(plan, plan_id, first + place, item) for place, item in enumerate(plan.items[first : first + CHUNK])]
+    items = plan.items[first : first + CHUNK]
+    if plan.kind is PlanKind.BACKFILL:
+        rows = [_row(item, Order(0, plan_id, first + place, 0)) for place, item in enumerate(items)]
+    else:
+        rows = _corrections(tx, items)
     for device_id, found in groupby(sorted(rows, key=lambda row: (row[2], row[11:])), key=lambda row: str(row[2])):
         own = list(found)
         tx.fill("batch", own)
@@ -96,12 +107,15 @@ def step(tx: Transaction, plan: Plan, plan_id: int, number_of_step: int, now_us:
     check(tx, rows)
 
 
-def _row(plan: Plan, plan_id: int, place: int, item: Item) -> Row:
-    if plan.kind is PlanKind.BACKFILL:
-        order = (0, plan_id, place, 0)
-    else:
-        assert item.base_order is not None
-        order = (*item.base_order[:3], item.base_order.fix + 1)
+def _corrections(tx: Transaction, items: Sequence[Item]) -> list[Row]:
+    """One above the greatest that the ledger has at the place of each base: corrections that were voided stay there."""
+    bases = [(item, item.base_order) for item in items if item.base_order is not None]
+    tx.fill("batch", [_row(item, base) for item, base in bases])
+    greatest = {(row[0], *row[1:4]): int(row[4]) for row in tx.rows(GREATEST_FIX)}
+    return [_row(item, base._replace(fix=greatest[item.device_id, *base[:3]] + 1)) for item, base in bases]
+
+
+def _row(item: Item, order: Order) -> Row:
     return (None, *item[:5], *item.counts, *order)
 
 
