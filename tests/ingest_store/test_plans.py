@@ -14,7 +14,7 @@ from attribute.ingest.plans import apply as apply_module
 from attribute.ingest.plans import apply_items, apply_others
 from attribute.ingest.plans import rollback as rollback_module
 from attribute.ingest.plans.apply import Applied, apply
-from attribute.ingest.plans.archive import plan_retention
+from attribute.ingest.plans.archive import ArchiveReader, plan_retention
 from attribute.ingest.plans.document import Plan, canonical
 from attribute.ingest.plans.errors import PlanError
 from attribute.ingest.plans.input import InputRow
@@ -341,7 +341,7 @@ class Interrupted(Exception):  # noqa: N818 - stands for a process that is not t
     pass
 
 
-def cut_off(store: RelationalStore, plan: Plan, monkeypatch: pytest.MonkeyPatch, *, step: int) -> None:
+def cut_off(store: RelationalStore, plan: Plan, monkeypatch: pytest.MonkeyPatch, *, step: int, **more: Path) -> None:
     """Apply, and die in the middle of a step, after its rows were written and before it commits."""
     real = apply_module._step
 
@@ -353,7 +353,7 @@ def cut_off(store: RelationalStore, plan: Plan, monkeypatch: pytest.MonkeyPatch,
     with monkeypatch.context() as patch:
         patch.setattr(apply_module, "_step", dying)
         with pytest.raises(Interrupted):
-            approved(store, plan)
+            approved(store, plan, **more)
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
@@ -568,6 +568,78 @@ def test_retention_with_another_archive_is_refused(database_store: RelationalSto
     (tmp_path / "b.gz").write_bytes((tmp_path / "a.gz").read_bytes() + b"x")
     with pytest.raises(PlanError, match="is not the one that was planned"):
         approved(database_store, plan, archive=tmp_path / "b.gz")
+
+
+def test_retention_taken_up_with_another_archive_is_refused(
+    database_store: RelationalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was approved is one file: an apply that goes on removes rows of no other."""
+    for module in ("document", "apply_others", "archive"):
+        monkeypatch.setattr(f"attribute.ingest.plans.{module}.CHUNK", 1)
+    sender = client(database_store)
+    for total in (1, 2, 3):
+        sender.send([bucket(total), bucket(total, slot=48)])
+    database_store.seal()
+    day = FIRST_SLOT // 48 + 1
+    wider = plan_retention(database_store, tmp_path / "wider.gz", before_day=day + 1, reason="r", now_us=NOW_US)
+    plan = plan_retention(database_store, tmp_path / "a.gz", before_day=day, reason="r", now_us=NOW_US)
+    assert (plan.details["rows"], wider.details["rows"]) == (2, 4)
+    cut_off(database_store, plan, monkeypatch, step=1, archive=tmp_path / "a.gz")
+    digest = database_store.digest()
+    with pytest.raises(PlanError, match="is not the one that was planned"):
+        approved(database_store, plan, archive=tmp_path / "wider.gz")
+    with pytest.raises(PlanError, match="is not given"):
+        approved(database_store, plan)
+    assert database_store.digest() == digest
+    assert approved(database_store, plan, archive=tmp_path / "a.gz").resumed_at == 1
+    found = verify(database_store)
+    assert (found.holds, found.ledger_rows, found.archived) == (True, 4, 2)
+
+
+def test_archive_is_read_from_the_file_that_was_hashed(tmp_path: Path) -> None:
+    """Whatever comes to stand under its name afterwards is not looked at."""
+    with sqlite_store(tmp_path) as store:
+        sender = client(store)
+        for total in (1, 2):
+            sender.send([bucket(total)])
+        store.seal()
+        archive = tmp_path / "a.gz"
+        plan = plan_retention(store, archive, before_day=2**15, reason="r", now_us=NOW_US)
+        with ArchiveReader(archive) as reader:
+            archive.rename(tmp_path / "away.gz")
+            archive.write_bytes(b"something else")
+            assert (reader.sha256, len(reader.chunk(0)), len(list(reader.rows()))) == (plan.details["sha256"], 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "rows", "sentence"),
+    [
+        ("2025-11-09", 3, "every archived row lies before the day does not hold for 1 keys"),
+        ("2059-09-19", 2, "as many rows are removed as were planned does not hold for 1 keys"),
+    ],
+)
+def test_retention_edited_and_approved_anew_still_has_to_pass_the_checks(
+    database_store: RelationalStore, tmp_path: Path, before: str, rows: int, sentence: str
+) -> None:
+    """The day and the number of rows are held against what the archive holds."""
+    sender = client(database_store)
+    for total in (1, 2, 3):
+        sender.send([bucket(total)])
+    sender.send([bucket(9, slot=48)])
+    sender.send([bucket(8, slot=48)])
+    database_store.seal()
+    plan = plan_retention(database_store, tmp_path / "a.gz", before_day=2**15, reason="r", now_us=NOW_US)
+    assert plan.details["rows"] == 3
+    plan = dataclasses.replace(
+        plan,
+        scope={**plan.scope, "before": before},
+        details={**plan.details, "rows": rows},
+        expect={"ledger_rows_removed": rows},
+    )
+    with pytest.raises(PlanError, match=sentence) as failed:
+        approved(database_store, plan, archive=tmp_path / "a.gz")
+    assert failed.value.exit_code == 3
+    assert verify(database_store).ledger_rows == 5
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ it commits: a step that does not hold is a step that never was.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -80,10 +81,10 @@ def apply(
     plan = Plan.from_bytes(text)
     if plan.sha256 != approve:
         raise PlanError.not_approved(plan.sha256)
-    reader = None if archive is None else ArchiveReader(archive)
-    with store.applying() as alone:
-        if not alone:
+    with ExitStack() as ends:
+        if not ends.enter_context(store.applying()):
             raise PlanError.applied_elsewhere()
+        reader = None if archive is None else ends.enter_context(ArchiveReader(archive))
         copied = _copy_first(store, plan, backup)
         plan_id, done, steps = _begin(store, plan, now_us, reader)
         _take_steps(_Work(store, plan, plan_id, now_us, reader), done, steps, progress)
@@ -137,6 +138,8 @@ def _begin(store: RelationalStore, plan: Plan, now_us: int, archive: ArchiveRead
             plan_id, state, done = known
             if state != "applying":
                 raise PlanError.already(plan_id, state.replace("_", " "))
+            if plan.kind is PlanKind.RETENTION:
+                apply_others.refuse_other_archive(plan, archive)
             return int(plan_id), int(done), steps
         other = one(tx, UNDER_WAY)
         if other is not None:
@@ -204,4 +207,4 @@ def _step(work: _Work, tx: Transaction, step: int) -> None:
         case PlanKind.SCHEMA:
             work.store.migrate_in(tx, at_us=work.now_us)
         case PlanKind.RETENTION:
-            apply_others.retention_step(tx, work.plan_id, step, work.archive)
+            apply_others.retention_step(tx, plan, work.plan_id, step, work.archive)

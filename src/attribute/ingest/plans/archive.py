@@ -7,14 +7,22 @@ from collections.abc import Iterator
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
 from attribute.ingest.model import SLOTS_PER_DAY
 from attribute.ingest.plans.document import CHUNK, Plan, PlanKind, day_name
 from attribute.ingest.plans.errors import PlanError
-from attribute.ingest.plans.make import BYTES_PER_ROW, KEYS_PER_SECOND, make_plan
+from attribute.ingest.plans.make import (
+    ALL_REMOVED,
+    BYTES_PER_ROW,
+    IN_LEDGER,
+    IN_SCOPE,
+    KEYS_PER_SECOND,
+    OUTRANKED,
+    make_plan,
+)
 from attribute.ingest.stores import dump
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.transaction import Row
@@ -53,24 +61,36 @@ class ArchivedRow(NamedTuple):
 
 
 class ArchiveReader:
-    """Reads an archive front to back; asking for an earlier chunk starts over."""
+    """
+    Reads an archive front to back; asking for an earlier chunk starts over.
+
+    The file is opened once: what is read is what was hashed, whatever has that name by then.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         hashed = sha256()
         try:
-            with path.open("rb") as file:
-                while piece := file.read(1 << 20):
-                    hashed.update(piece)
+            self._file = path.open("rb")
+            while piece := self._file.read(1 << 20):
+                hashed.update(piece)
         except OSError as error:
             raise PlanError.needs_archive("cannot be read") from error
         self.sha256 = hashed.hexdigest()
         self._rows = self.rows()
         self._next = 0
 
+    def __enter__(self) -> Self:
+        """Closes the file when the block ends."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Let go of the file."""
+        self._file.close()
+
     def rows(self) -> Iterator[ArchivedRow]:
-        """Every row."""
-        with gzip.open(self._path, "rb") as file:
+        """Every row; only one such walk may be under way."""
+        self._file.seek(0)
+        with gzip.GzipFile(fileobj=self._file, mode="rb") as file:
             for line in file:
                 table, *columns, user_id = orjson.loads(line)
                 if table != "ledger" or len(columns) != 16:
@@ -107,12 +127,14 @@ def plan_retention(
         if not count and not allow_empty:
             archive.unlink()
             raise PlanError.empty()
+        with ArchiveReader(archive) as reader:
+            written = reader.sha256
         return make_plan(
             store, tx, PlanKind.RETENTION, reason=reason, now_us=now_us,
             scope={"before": day_name(before_day), "rows": count},
-            details={"rows": count, "sha256": ArchiveReader(archive).sha256},
+            details={"rows": count, "sha256": written},
             expect={"ledger_rows_removed": count},
-            checks=("every archived row is in the ledger", "every archived row is outranked by a client's"),
+            checks=(IN_SCOPE, IN_LEDGER, OUTRANKED, ALL_REMOVED),
             inverse="put the archived rows back",
             estimate={
                 "steps": -(-count // CHUNK), "seconds": 1 + count // KEYS_PER_SECOND, "bytes": count * BYTES_PER_ROW

@@ -119,6 +119,11 @@ class Plan:
         return sha256(self.to_bytes()).hexdigest()
 
     @property
+    def before_slot(self) -> int:
+        """Of a retention plan: the first half hour that it leaves alone."""
+        return int(datetime.fromisoformat(f"{self.scope['before']}T00:00Z").timestamp()) // SLOT_SECONDS
+
+    @property
     def chunk_count(self) -> int:
         """Steps that an apply of the items takes."""
         return -(-len(self.items) // CHUNK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -70,8 +71,9 @@ def rollback(store: RelationalStore, plan_id: int, *, now_us: int, archive: Path
     Raises:
         PlanError: there is no such plan, or it cannot be undone (any more). Nothing was changed.
     """
-    reader = None if archive is None else ArchiveReader(archive)
-    with store.planning() as tx:
+    with ExitStack() as ends:
+        reader = None if archive is None else ends.enter_context(ArchiveReader(archive))
+        tx = ends.enter_context(store.planning())
         found = one(tx, FIND, plan_id=plan_id)
         if found is None:
             raise PlanError.no_such_plan(plan_id)
@@ -143,9 +145,7 @@ def _switch_back(tx: Transaction, plan: Plan, plan_id: int, *, state: str) -> No
 def _put_back(tx: Transaction, plan: Plan, plan_id: int, archive: ArchiveReader | None) -> int:
     apply_others.refuse_other_archive(plan, archive)
     assert archive is not None
-    removed = number(
-        tx, "SELECT CAST(coalesce(sum(row_count), 0) AS BIGINT) FROM archived WHERE plan_id = :plan_id", plan_id=plan_id
-    )
+    removed = number(tx, apply_others.REMOVED, plan_id=plan_id)
     back = 0
     for row in archive.rows():
         back += tx.run(INSERT_BACK, **{f"c{index}": value for index, value in enumerate(row.columns)})
