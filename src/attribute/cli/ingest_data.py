@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import wraps
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -194,6 +195,12 @@ def retention(
 # --- apply, rollback, status ------------------------------------------------------------------------------------------
 
 
+def _free(path: Path) -> Path:
+    """The path, or the first like it that nothing is under: an `apply` that was killed may have left its copy."""
+    names = chain([path], (path.with_name(f"{path.name}-{number}") for number in count(2)))
+    return next(name for name in names if not name.exists())
+
+
 @click.command()
 @click.argument("plan_file", type=_FILE)
 @click.option("--approve", required=True, metavar="SHA256", help="The plan's hash, as `plan` printed it.")
@@ -214,7 +221,7 @@ def apply(
     at = now_us()
     with opened(where, migrate=True) as store:
         if backup is None and "://" not in where.url:
-            backup = Path(f"{where.url.removeprefix('sqlite:')}.before-{approve[:12]}")
+            backup = _free(Path(f"{where.url.removeprefix('sqlite:')}.before-{approve[:12]}"))
         done = apply_plan(
             store,
             plan_file.read_bytes(),

@@ -85,7 +85,7 @@ def apply(
         if not ends.enter_context(store.applying()):
             raise PlanError.applied_elsewhere()
         reader = None if archive is None else ends.enter_context(ArchiveReader(archive))
-        copied = _copy_first(store, plan, backup)
+        copied = _copy_first(store, plan, backup, reader)
         plan_id, done, steps = _begin(store, plan, now_us, reader)
         _take_steps(_Work(store, plan, plan_id, now_us, reader), done, steps, progress)
         store.migrated()
@@ -118,33 +118,49 @@ def _refuse_ended(tx: Transaction, plan_id: int, done: int) -> None:
         raise PlanError.applied_elsewhere()
 
 
-def _copy_first(store: RelationalStore, plan: Plan, backup: Path | None) -> Path | None:
+def _copy_first(store: RelationalStore, plan: Plan, backup: Path | None, archive: ArchiveReader | None) -> Path | None:
+    """A copy takes as long as the database is large: what is to be refused is refused before it, and again after it."""
     if backup is None or plan.kind in POINTERS_ONLY:
         return None
-    with store.reading() as tx:
-        if one(tx, BY_SHA, sha256=plan.sha256) is not None:
+    with store.planning() as tx:
+        if _refuse(store, tx, plan, archive) is not None:
             return None  # taken up again: the copy was made the first time
     return backup if store.backup(backup) else None
 
 
+def _refuse(
+    store: RelationalStore, tx: Transaction, plan: Plan, archive: ArchiveReader | None
+) -> tuple[int, int] | None:
+    """
+    Refuse whatever is no reason to begin the plan, or to go on with it.
+
+    Returns:
+        Its number and how many of its steps are done; None: it was not begun yet.
+    """
+    here = lineage(tx)
+    if plan.lineage != here:
+        raise PlanError.other_lineage(plan.lineage, here)
+    known = one(tx, BY_SHA, sha256=plan.sha256)
+    if known is not None:
+        plan_id, state, done = known
+        if state != "applying":
+            raise PlanError.already(plan_id, state.replace("_", " "))
+        if plan.kind is PlanKind.RETENTION:
+            apply_others.refuse_other_archive(plan, archive)
+        return int(plan_id), int(done)
+    other = one(tx, UNDER_WAY)
+    if other is not None:
+        raise PlanError.another_under_way(int(other[0]))
+    _refuse_stale(store, tx, plan, archive)
+    return None
+
+
 def _begin(store: RelationalStore, plan: Plan, now_us: int, archive: ArchiveReader | None) -> tuple[int, int, int]:
     with store.planning() as tx:
-        here = lineage(tx)
-        if plan.lineage != here:
-            raise PlanError.other_lineage(plan.lineage, here)
+        begun = _refuse(store, tx, plan, archive)
         steps = _steps(tx, plan)
-        known = one(tx, BY_SHA, sha256=plan.sha256)
-        if known is not None:
-            plan_id, state, done = known
-            if state != "applying":
-                raise PlanError.already(plan_id, state.replace("_", " "))
-            if plan.kind is PlanKind.RETENTION:
-                apply_others.refuse_other_archive(plan, archive)
-            return int(plan_id), int(done), steps
-        other = one(tx, UNDER_WAY)
-        if other is not None:
-            raise PlanError.another_under_way(int(other[0]))
-        _refuse_stale(store, tx, plan, archive)
+        if begun is not None:
+            return *begun, steps
         plan_id = number(
             tx,
             BEGIN,
@@ -176,6 +192,8 @@ def _refuse_stale(store: RelationalStore, tx: Transaction, plan: Plan, archive: 
         case PlanKind.RULE:
             if number(tx, "SELECT version FROM active_rule") != plan.base.rule:
                 raise PlanError.stale(1, "billable rule")
+            if number(tx, "SELECT max(version) + 1 FROM rule") != plan.details["version"]:
+                raise PlanError.stale(1, "version of the billable rule")
         case PlanKind.REBUILD:
             if number(tx, "SELECT gen_id FROM gen WHERE state = 'active'") != plan.base.generation:
                 raise PlanError.stale(1, "generation")

@@ -7,14 +7,29 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Final
 
-from attribute.ingest.model import Order
+from attribute.ingest.model import NOTHING, Order
 from attribute.ingest.plans.document import CHUNK, Item, Plan, PlanKind
 from attribute.ingest.plans.errors import PlanError
-from attribute.ingest.plans.make import AS_PLANNED, FACT, FACTS_EQUAL_LEDGER, ROLLUPS_EQUAL_FACTS
+from attribute.ingest.plans.make import AS_PLANNED, FACTS_EQUAL_LEDGER, ROLLUPS_EQUAL_FACTS
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.ledger import Appending, append
-from attribute.ingest.stores.transaction import Row, Transaction, number, one
+from attribute.ingest.stores.transaction import Row, Transaction, number
 
+FOREIGN: Final = """
+SELECT count(*) FROM batch b
+ WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.device_id = b.device_id AND d.user_id = b.user_id)
+"""
+MOVED: Final = """
+SELECT count(*)
+  FROM batch b LEFT JOIN fact f
+    ON f.user_id = b.user_id AND f.slot = b.slot AND f.source = b.source AND f.model = b.model
+   AND f.device_id = b.device_id
+ WHERE coalesce(f.epoch, -1) <> b.epoch
+    OR (f.epoch IS NOT NULL AND NOT (f.seq = b.seq AND f.sub = b.sub AND f.fix = b.fix AND f.t_in = b.t_in
+                                     AND f.t_cached = b.t_cached AND f.t_out = b.t_out AND f.t_reason = b.t_reason
+                                     AND f.t_total = b.t_total))
+"""
+NO_FACT: Final = Order(-1, 0, 0, 0)
 NOT_AS_PLANNED: Final = """
 SELECT count(*) FROM batch b
  WHERE NOT EXISTS (SELECT 1 FROM fact f
@@ -63,18 +78,22 @@ def refuse_stale(tx: Transaction, plan: Plan) -> None:
     Compare every key with what the plan saw of it.
 
     Raises:
-        PlanError: some stand elsewhere now.
+        PlanError: some stand elsewhere now, or are of a device that is not that user's.
     """
-    moved = 0
-    for item in plan.items:
-        found = one(
-            tx, FACT, user_id=item.user_id, slot=item.slot, source=item.source, model=item.model,
-            device_id=item.device_id,
-        )  # fmt: skip
-        now = (None, None) if found is None else (tuple(found[5:]), tuple(found[:5]))
-        moved += now != (item.base_order, item.base_counts)
+    foreign = moved = 0
+    for first in range(0, len(plan.items), CHUNK):
+        tx.fill("batch", [_base(item) for item in plan.items[first : first + CHUNK]])
+        foreign += number(tx, FOREIGN)
+        moved += number(tx, MOVED)
+    if foreign:
+        raise PlanError.foreign_keys(foreign)
     if moved:
         raise PlanError.stale(moved, "keys")
+
+
+def _base(item: Item) -> Row:
+    """What the plan saw of a key; an order before every order where it saw nothing."""
+    return (None, *item[:5], *(item.base_counts or NOTHING), *(item.base_order or NO_FACT))
 
 
 def step(tx: Transaction, plan: Plan, plan_id: int, number_of_step: int, now_us: int) -> None:

@@ -64,6 +64,14 @@ class PlanError(AttributionError):
         )
 
     @classmethod
+    def foreign_keys(cls, count: int) -> Self:
+        """Only an edited plan names a device together with somebody else than its user."""
+        return cls(
+            f"the plan gives {count} keys to a user who is not that of their device; nothing was written",
+            hint="make a new plan; a plan is never edited",
+        )
+
+    @classmethod
     def check_failed(cls, check: str, count: int) -> Self:
         """A check before the end of a step did not hold."""
         return cls(

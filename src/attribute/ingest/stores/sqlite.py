@@ -329,17 +329,21 @@ class SqliteStore(RelationalStore):
         Write a whole, checked copy of the database to a file that is not there yet.
 
         Raises:
-            StoreNotOpenedError: the copy is damaged.
+            StoreNotOpenedError: there is such a file, or the copy is damaged.
         """
-        sqlite_file.create(target)
-        with self._turn, self._process_lock.held(time.monotonic() + self._busy_s), self._failures(time.perf_counter()):
-            self._writer.execute("VACUUM INTO ?", (str(target),))
-        copy = sqlite3.connect(target)
-        try:
-            if copy.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-                raise StoreNotOpenedError.damaged(str(target))
-        finally:
-            copy.close()
+        with sqlite_file.whole(target) as part:
+            with (
+                self._turn,
+                self._process_lock.held(time.monotonic() + self._busy_s),
+                self._failures(time.perf_counter()),
+            ):
+                self._writer.execute("VACUUM INTO ?", (str(part),))
+            copy = sqlite3.connect(part)
+            try:
+                if copy.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+                    raise StoreNotOpenedError.damaged(str(target))
+            finally:
+                copy.close()
         return True
 
 

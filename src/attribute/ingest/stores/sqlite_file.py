@@ -95,6 +95,50 @@ def create(path: Path) -> None:
         raise StoreNotOpenedError.no_folder(str(path)) from error
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """
+    Write a new file under another name and give it its own only when it is whole and on the disk.
+
+    Only one process may do so for one path. What one that was killed left behind is written anew.
+
+    Raises:
+        StoreNotOpenedError: there is something under its own name, or its folder is missing or closed to us.
+    """
+    if os.path.lexists(path):
+        raise StoreNotOpenedError.backup_exists(str(path))
+    part = path.with_name(path.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreNotOpenedError.no_folder(str(path)) from error
+    try:
+        yield part
+        _sync(part)
+        _give_name(part, path)
+        _sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _give_name(part: Path, path: Path) -> None:
+    try:
+        os.link(part, path)
+    except FileExistsError as error:
+        raise StoreNotOpenedError.backup_exists(str(path)) from error
+    except OSError:  # a file system without hard links
+        part.rename(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class FileLock:
     """
     A lock between processes, held on a file beside the database.
