@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from attribute.ingest.model import StoreError
 from attribute.ingest.plans import apply_items, apply_others
 from attribute.ingest.plans.archive import ArchiveReader
 from attribute.ingest.plans.document import Plan, PlanKind
@@ -76,7 +77,8 @@ def apply(
         progress: told after each step.
 
     Raises:
-        PlanError: exit code 3 where the plan went stale or a check failed, 2 for every other reason.
+        PlanError: exit code 3 where the plan went stale or a check failed, 2 for every other reason; one of them is
+            that it is applied here, and the records vendor has yet to confirm that.
     """
     plan = Plan.from_bytes(text)
     if plan.sha256 != approve:
@@ -85,12 +87,31 @@ def apply(
         if not ends.enter_context(store.applying()):
             raise PlanError.applied_elsewhere()
         reader = None if archive is None else ends.enter_context(ArchiveReader(archive))
+        sent = _sent_again(store, plan)
+        if sent is not None:
+            return sent
         copied = _copy_first(store, plan, backup, reader)
         plan_id, done, steps = _begin(store, plan, now_us, reader)
         _take_steps(_Work(store, plan, plan_id, now_us, reader), done, steps, progress)
         store.migrated()
-    store.after_plan()
+    _tell_copy(store, plan_id)
     return Applied(plan_id, steps, done, copied)
+
+
+def _tell_copy(store: RelationalStore, plan_id: int) -> int:
+    try:
+        return store.after_plan()
+    except StoreError as error:
+        raise PlanError.copy_behind(plan_id, "applied", str(error)) from error
+
+
+def _sent_again(store: RelationalStore, plan: Plan) -> Applied | None:
+    """An apply that is repeated because a copy elsewhere had not confirmed it: all that is left is to send the rest."""
+    with store.reading() as tx:
+        found = one(tx, BY_SHA, sha256=plan.sha256)
+    if found is None or found[1] != "applied" or not _tell_copy(store, int(found[0])):
+        return None
+    return Applied(int(found[0]), int(found[2]), int(found[2]), None)
 
 
 def _take_steps(work: _Work, done: int, steps: int, progress: Callable[[int, int], None]) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from attribute.ingest.plans.archive import ArchiveReader
 from attribute.ingest.plans.document import CHUNK, Plan
 from attribute.ingest.plans.errors import PlanError
-from attribute.ingest.plans.make import ALL_REMOVED, IN_LEDGER, IN_SCOPE, OUTRANKED, ROLLUPS_EQUAL_FACTS
+from attribute.ingest.plans.make import ALL_REMOVED, IN_LEDGER, IN_SCOPE, NONE_WAITS, OUTRANKED, ROLLUPS_EQUAL_FACTS
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.transaction import Transaction, number
 
@@ -135,6 +135,7 @@ SELECT count(*) FROM batch b
                       AND (+n.epoch, n.seq, n.sub, n.fix) > (b.epoch, b.seq, b.sub, b.fix))
 """
 """The sign before the epoch makes SQLite take the index by key."""
+WAITING: Final = "SELECT count(*) FROM batch b JOIN vendor_pending p ON p.ledger_id = b.ledger_id"
 COUNT_ARCHIVED: Final = """
 INSERT INTO archived (delivery_id, plan_id, row_count)
 SELECT l.delivery_id, CAST(:plan_id AS BIGINT), count(*)
@@ -181,6 +182,7 @@ def retention_step(tx: Transaction, plan: Plan, plan_id: int, step: int, archive
         (IN_SCOPE, sum(row[5] >= plan.before_slot for row in rows)),
         (IN_LEDGER, number(tx, NOT_IN_LEDGER)),
         (OUTRANKED, number(tx, NOT_OUTRANKED)),
+        (NONE_WAITS, number(tx, WAITING)),
     ):
         if wrong:
             raise PlanError.check_failed(name, wrong)

@@ -20,6 +20,7 @@ from attribute.ingest.plans.make import (
     IN_LEDGER,
     IN_SCOPE,
     KEYS_PER_SECOND,
+    NONE_WAITS,
     OUTRANKED,
     make_plan,
 )
@@ -134,7 +135,7 @@ def plan_retention(
             scope={"before": day_name(before_day), "rows": count},
             details={"rows": count, "sha256": written},
             expect={"ledger_rows_removed": count},
-            checks=(IN_SCOPE, IN_LEDGER, OUTRANKED, ALL_REMOVED),
+            checks=(IN_SCOPE, IN_LEDGER, OUTRANKED, NONE_WAITS, ALL_REMOVED),
             inverse="put the archived rows back",
             estimate={
                 "steps": -(-count // CHUNK), "seconds": 1 + count // KEYS_PER_SECOND, "bytes": count * BYTES_PER_ROW

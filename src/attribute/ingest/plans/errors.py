@@ -55,6 +55,14 @@ class PlanError(AttributionError):
         )
 
     @classmethod
+    def copy_behind(cls, plan_id: int, state: str, why: str) -> Self:
+        """Done here, and not known elsewhere yet."""
+        return cls(
+            f"plan {plan_id} is {state} here, but {why}",
+            hint="the same command again sends what is missing; so do later deliveries",
+        )
+
+    @classmethod
     def stale(cls, count: int, what: str) -> Self:
         """The database has moved on in the plan's scope."""
         return cls(

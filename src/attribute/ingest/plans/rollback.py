@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from attribute.ingest.model import StoreError
 from attribute.ingest.plans import apply_others
 from attribute.ingest.plans.archive import INSERT_BACK, ArchiveReader
 from attribute.ingest.plans.document import CHUNK, Plan, PlanKind
@@ -69,7 +70,8 @@ def rollback(store: RelationalStore, plan_id: int, *, now_us: int, archive: Path
         archive: for a retention plan, the file that holds the rows.
 
     Raises:
-        PlanError: there is no such plan, or it cannot be undone (any more). Nothing was changed.
+        PlanError: there is no such plan, or it cannot be undone (any more), and nothing was changed; or it is undone
+            here, and the records vendor has yet to confirm that.
     """
     with ExitStack() as ends:
         reader = None if archive is None else ends.enter_context(ArchiveReader(archive))
@@ -80,19 +82,29 @@ def rollback(store: RelationalStore, plan_id: int, *, now_us: int, archive: Path
         plan = Plan.from_bytes(str(found[0]).encode())
         undone = RolledBack(plan_id, plan.kind, 0, (), repeated=found[1] == "rolled_back")
         if not undone.repeated:
-            keys, newer = _undo(tx, plan, plan_id, state=str(found[1]), now_us=now_us, archive=reader)
+            keys, newer = _undo(store, tx, plan, plan_id, state=str(found[1]), now_us=now_us, archive=reader)
             undone = undone._replace(keys=keys, newer=tuple(newer))
             tx.run(UNDONE, plan_id=plan_id, at_us=now_us)
-    store.after_plan()
+    try:
+        store.after_plan()
+    except StoreError as error:
+        raise PlanError.copy_behind(plan_id, "rolled back", str(error)) from error
     return undone
 
 
 def _undo(
-    tx: Transaction, plan: Plan, plan_id: int, *, state: str, now_us: int, archive: ArchiveReader | None
+    store: RelationalStore,
+    tx: Transaction,
+    plan: Plan,
+    plan_id: int,
+    *,
+    state: str,
+    now_us: int,
+    archive: ArchiveReader | None,
 ) -> tuple[int, list[tuple[str, str, str, int]]]:
     match plan.kind:
         case PlanKind.BACKFILL | PlanKind.CORRECT:
-            return _void(tx, plan, plan_id, now_us)
+            return _void(store, tx, plan, plan_id, now_us)
         case PlanKind.RULE:
             _point_back(tx, plan, plan_id, state=state)
         case PlanKind.REBUILD:
@@ -105,7 +117,9 @@ def _undo(
     return 0, []
 
 
-def _void(tx: Transaction, plan: Plan, plan_id: int, now_us: int) -> tuple[int, list[tuple[str, str, str, int]]]:
+def _void(
+    store: RelationalStore, tx: Transaction, plan: Plan, plan_id: int, now_us: int
+) -> tuple[int, list[tuple[str, str, str, int]]]:
     tx.run(VOID, plan_id=plan_id, at_us=now_us)
     keys = 0
     newer: list[tuple[Any, ...]] = []
@@ -114,6 +128,7 @@ def _void(tx: Transaction, plan: Plan, plan_id: int, now_us: int) -> tuple[int, 
         rows = tx.rows(OWN_ROWS, plan_id=plan_id)
         tx.fill("batch", rows)
         keys += len(rows)
+        store.voided(tx, plan_id)
         newer += tx.rows(NEWER)
         tx.run(sql.FORGET_FACTS)
         tx.run(sql.RECALL_FACTS)

@@ -38,6 +38,14 @@ PRAGMAS: Final = (
 )
 """FULL makes every commit durable; recursive triggers keep ``INSERT OR REPLACE`` from slipping past append-only."""
 
+VOIDED_WAIT: Final = """
+INSERT INTO vendor_pending
+SELECT l.ledger_id FROM batch b CROSS JOIN ledger l
+ WHERE l.ledger_id = b.ledger_id AND l.plan_id = :plan_id
+   AND l.ledger_id <= (SELECT last_ledger_id FROM vendor_seen)
+ON CONFLICT DO NOTHING
+"""
+"""Later rows begin to wait by themselves when the vendor's store next writes; without a vendor that is all of them."""
 SAFE_VERSION: Final = (3, 51, 3)
 READERS: Final = 8
 
@@ -305,6 +313,10 @@ class SqliteStore(RelationalStore):
         with self._keys_lock:
             self._last_ticket += 1
             return Ticket(int(found[0][0]), self._last_ticket)
+
+    def voided(self, tx: Transaction, plan_id: int) -> None:
+        """Rows that a vendor has, or is to get, wait for it once more: with them it hears that their plan is void."""
+        tx.run(VOIDED_WAIT, plan_id=plan_id)
 
     def wal_bytes(self) -> int:
         """Size of the write-ahead log."""
