@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,32 @@ def test_export_and_replay_give_one_digest(path: Path, tmp_path: Path, capsys: p
     assert json.loads(capsys.readouterr().out)["digest"] == replayed
     assert ingest(tmp_path / "new.db", "replay", tmp_path / "history.jsonl") == 2
     assert ingest(path, "export", "-o", tmp_path / "history.jsonl") == 2
+
+
+def test_hint_names_what_can_be_done_about_it(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cut export is made again, a file of weights is looked up, and a damaged database is not tried again."""
+    assert ingest(path, "export", "-o", tmp_path / "history.jsonl") == 0
+    whole = (tmp_path / "history.jsonl").read_bytes().splitlines(keepends=True)
+    for place, lines in enumerate((whole[:-1], [*whole[:-1], whole[-1][:9]], whole[1:])):
+        (tmp_path / "cut.jsonl").write_bytes(b"".join(lines))
+        assert ingest(tmp_path / f"new{place}.db", "replay", tmp_path / "cut.jsonl") == 2
+        assert "hint: make it again with `attribute ingest export`" in capsys.readouterr().err
+    (tmp_path / "weights.toml").write_text("[default")
+    assert ingest(path, "plan", "rule", tmp_path / "weights.toml", "--reason", "r", "-o", tmp_path / "p.json") == 2
+    assert "hint: docs/stop-rule.md shows the format" in capsys.readouterr().err
+    database = sqlite3.connect(path)
+    page, page_bytes = database.execute(
+        "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = 'device'"
+    ).fetchone()
+    database.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * page_bytes)
+        file.write(b"\xff" * page_bytes)
+    assert ingest(path, "status") == 2
+    told = capsys.readouterr().err
+    assert "the store did not confirm: the database file can no longer be trusted" in told
+    assert "hint: stop the service, look at the disk, and restore a backup" in told
+    assert "try again" not in told
 
 
 def test_reconcile_ends_with_a_failed_gate_where_a_log_lied(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

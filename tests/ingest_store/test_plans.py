@@ -716,6 +716,25 @@ def test_retention_edited_and_approved_anew_still_has_to_pass_the_checks(
     assert verify(database_store).ledger_rows == 5
 
 
+def test_retention_whose_rows_came_again_is_left_as_it_is(database_store: RelationalStore, tmp_path: Path) -> None:
+    """The hint names no backup: there may be none, and nothing depends on these rows."""
+    sender = client(database_store)
+    place = ClientSequence(database_store.issue_epoch(sender.device), 1)
+    sender.send([bucket(1)], place=place)
+    sender.send([bucket(2)], place=place._replace(seq=2))
+    database_store.seal()
+    plan = plan_retention(database_store, tmp_path / "a.gz", before_day=2**15, reason="r", now_us=NOW_US)
+    done = approved(database_store, plan, archive=tmp_path / "a.gz")
+    sender.send([bucket(1)], place=place)
+    with pytest.raises(PlanError) as refused:
+        rollback(database_store, done.plan_id, now_us=NOW_US, archive=tmp_path / "a.gz")
+    assert str(refused.value) == (
+        "plan 1 cannot be rolled back: some of its rows were sent again since\n"
+        "  hint: no fact and no total depends on these rows: keep the archive, and leave the plan as it is"
+    )
+    assert verify(database_store).holds
+
+
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 

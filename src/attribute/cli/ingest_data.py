@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import wraps
@@ -19,6 +19,7 @@ from attribute.m1.errors import AttributionError
 from attribute.reports.escape import terminal
 
 if TYPE_CHECKING:
+    from attribute.ingest.model import StoreError
     from attribute.ingest.plans.document import Plan
     from attribute.ingest.stores.relational import RelationalStore
 
@@ -82,15 +83,25 @@ def opened(where: Where, *, create: bool = False, migrate: bool = False) -> Iter
 
     key = None if where.vendor_key_file is None else where.vendor_key_file.read_text(encoding="utf-8").strip()
     options = StoreOptions(url=where.url, vendor_url=where.vendor_url, vendor_key=key)
-    store = open_store(options, create=create, migrate=migrate)
     try:
-        yield store
+        with closing(open_store(options, create=create, migrate=migrate)) as store:
+            yield store
     except StoreError as error:
-        raise AttributionError(
-            f"the store did not confirm: {error}", hint="nothing was left half done; try again"
-        ) from error
-    finally:
-        store.close()
+        raise AttributionError(f"the store did not confirm: {error}", hint=_next_step(error)) from error
+
+
+def _next_step(error: StoreError) -> str:
+    from attribute.ingest.model import CommitInDoubt, StoreBroken, StoreFull
+
+    match error:
+        case StoreBroken():
+            return "stop the service, look at the disk, and restore a backup: docs/ingest-data-model.md says how"
+        case StoreFull():
+            return "make room, then try again; what was under way was undone"
+        case CommitInDoubt():
+            return "it may be done all the same: `attribute ingest status` says, then try again"
+        case _:
+            return "what was under way was undone; try again"
 
 
 def now_us() -> int:

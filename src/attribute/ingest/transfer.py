@@ -22,7 +22,6 @@ from attribute.ingest.stores.transaction import Transaction, number, one, recomp
 
 SCHEMA: Final = "attribute.export/1"
 CHUNK: Final = 5000
-WHERE: Final = "export"
 
 _NAMED: Final = re.compile(r":(c\d+)")
 _BYTES: Final = {"delivery": (6, 7), "seal": (2,)}
@@ -90,7 +89,7 @@ def replay(store: RelationalStore, lines: Iterable[bytes]) -> str:
         _decide(tx, rows)
         store.renumber(tx)
         if expected is None:
-            raise PlanError.unreadable(WHERE, "has no last line, so it is not whole")
+            raise PlanError.bad_export("has no last line, so it is not whole")
         seen = dump.dump_digest(tx)
         if seen != expected:
             raise PlanError.digest_differs(str(expected), seen)
@@ -102,11 +101,11 @@ def _value(line: bytes, place: int) -> Any:  # noqa: ANN401 - whatever JSON hold
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise PlanError.bad_line(WHERE, place + 1, "is not JSON") from error
+        raise PlanError.bad_export("is not JSON", line=place + 1) from error
     if place == 0 and value != {"schema": SCHEMA}:
-        raise PlanError.unreadable(WHERE, f"is not an export of the form `{SCHEMA}`")
+        raise PlanError.bad_export(f"is not an export of the form `{SCHEMA}`")
     if not isinstance(value, dict) and not (isinstance(value, list) and value and value[0] in _INSERT):
-        raise PlanError.bad_line(WHERE, place + 1, "is no line of an export")
+        raise PlanError.bad_export("is no line of an export", line=place + 1)
     return value
 
 
@@ -114,7 +113,7 @@ def _say(
     tx: Transaction, table: str, columns: list[Any], place: int, rejections: tuple[type[Exception], ...]
 ) -> list[list[Any]]:
     """Insert one row; a ledger row is given back, because it has yet to be decided upon."""
-    damaged = PlanError.bad_line(WHERE, place + 1, "is no line of an export")
+    damaged = PlanError.bad_export("is no line of an export", line=place + 1)
     if len(columns) != len(set(_NAMED.findall(_INSERT[table]))):
         raise damaged
     if not all(value is None or type(value) in (str, int) for value in columns):

@@ -19,6 +19,17 @@ class PlanError(AttributionError):
         return cls(f"{where}: {what}", hint="make it with `attribute ingest plan`; a plan is never edited")
 
     @classmethod
+    def bad_export(cls, what: str, *, line: int | None = None) -> Self:
+        """Not an export, or not a whole one."""
+        where = "export" if line is None else f"export:{line}"
+        return cls(f"{where}: {what}", hint="make it again with `attribute ingest export`, and keep every line of it")
+
+    @classmethod
+    def bad_weights(cls, where: str, what: str) -> Self:
+        """Not a file of weights."""
+        return cls(f"{where}: {what}", hint="docs/stop-rule.md shows the format")
+
+    @classmethod
     def not_approved(cls, seen: str) -> Self:
         """Another hash was approved than the file has."""
         return cls(
@@ -96,7 +107,7 @@ class PlanError(AttributionError):
     @classmethod
     def bad_line(cls, where: str, number: int, what: str) -> Self:
         """A line of an input file."""
-        return cls(f"{where}:{number}: {what}", hint="docs/ingest-data-model.md shows the format")
+        return cls(f"{where}:{number}: {what}", hint="docs/stop-rule.md shows the format")
 
     @classmethod
     def unknown_device(cls, where: str, number: int) -> Self:
@@ -114,9 +125,9 @@ class PlanError(AttributionError):
         return cls(f"there is no plan {plan_id}", hint="`attribute ingest status` lists them")
 
     @classmethod
-    def not_undone(cls, plan_id: int, why: str) -> Self:
+    def not_undone(cls, plan_id: int, why: str, *, hint: str) -> Self:
         """This plan has no inverse, or not any more."""
-        return cls(f"plan {plan_id} cannot be rolled back: {why}", hint="restore the backup that `apply` named")
+        return cls(f"plan {plan_id} cannot be rolled back: {why}", hint=hint)
 
     @classmethod
     def needs_archive(cls, why: str) -> Self:

@@ -86,22 +86,22 @@ def read_rule(path: Path) -> tuple[Weights, dict[str, Weights]]:
     try:
         value = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PlanError.unreadable(where, "is not TOML") from error
+        raise PlanError.bad_weights(where, "is not TOML") from error
     sources = value.get("source", {})
     if not value.keys() <= {"default", "source"} or "default" not in value or not isinstance(sources, dict):
-        raise PlanError.unreadable(where, "expected a table `default` and tables `source.NAME`")
+        raise PlanError.bad_weights(where, "expected a table `default` and tables `source.NAME`")
     named = {}
     for name, table in sources.items():
         if canonical_name(name, MAX_SOURCE_CHARS) != name:
-            raise PlanError.unreadable(where, "a source's name is not in its canonical form")
+            raise PlanError.bad_weights(where, "a source's name is not in its canonical form")
         named[name] = _weights(where, table)
     return _weights(where, value["default"]), named
 
 
 def _weights(where: str, table: object) -> Weights:
     if not isinstance(table, dict) or not table.keys() <= set(Weights._fields):
-        raise PlanError.unreadable(where, f"weights are for {', '.join(Weights._fields)}")
+        raise PlanError.bad_weights(where, f"weights are for {', '.join(Weights._fields)}")
     weights = [table.get(name, 0) for name in Weights._fields]
     if not all(type(weight) is int and -1000 <= weight <= 1000 for weight in weights):
-        raise PlanError.unreadable(where, "a weight is an integer from -1000 to 1000")
+        raise PlanError.bad_weights(where, "a weight is an integer from -1000 to 1000")
     return Weights(*weights)

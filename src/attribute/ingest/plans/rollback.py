@@ -112,8 +112,7 @@ def _undo(
         case PlanKind.RETENTION:
             return _put_back(tx, plan, plan_id, archive), []
         case PlanKind.SCHEMA:
-            if state != "applying":
-                raise PlanError.not_undone(plan_id, "schema steps only go forward")
+            _refuse_schema(tx, plan_id)
     return 0, []
 
 
@@ -137,12 +136,27 @@ def _void(
     return keys, [(str(device), str(source), str(model), int(slot)) for device, source, model, slot in newer]
 
 
+def _refuse_schema(tx: Transaction, plan_id: int) -> None:
+    """A step that was done is done, also if the plan was cut off before it was noted as applied."""
+    done = number(tx, "SELECT chunks_done FROM plan WHERE plan_id = :plan_id", plan_id=plan_id)
+    if done:
+        raise PlanError.not_undone(
+            plan_id,
+            "schema steps only go forward",
+            hint="stop the service and restore a copy from before: the one `apply` named, if it made one, or your own",
+        )
+
+
 def _point_back(tx: Transaction, plan: Plan, plan_id: int, *, state: str) -> None:
     current = number(tx, "SELECT version FROM active_rule")
     if state == "applying" and current == plan.base.rule:
         return
     if current != plan.details["version"]:
-        raise PlanError.not_undone(plan_id, f"version {current} of the rule is in force by now")
+        raise PlanError.not_undone(
+            plan_id,
+            f"version {current} of the rule is in force by now",
+            hint="roll back the plan that put it in force first, or plan a new rule with the old weights",
+        )
     apply_others.point_rule(tx, plan.base.rule)
 
 
@@ -152,7 +166,9 @@ def _switch_back(tx: Transaction, plan: Plan, plan_id: int, *, state: str) -> No
         return
     current = one(tx, "SELECT plan_id FROM gen WHERE state = 'active'")
     if current is None or current[0] != plan_id:
-        raise PlanError.not_undone(plan_id, "another generation is in force by now")
+        raise PlanError.not_undone(
+            plan_id, "another generation is in force by now", hint="roll back the plan that put it in force first"
+        )
     apply_others.rebuild_in_place(tx, plan.base.generation)
     apply_others.put_in_force(tx, plan.base.generation)
 
@@ -165,6 +181,10 @@ def _put_back(tx: Transaction, plan: Plan, plan_id: int, archive: ArchiveReader 
     for row in archive.rows():
         back += tx.run(INSERT_BACK, **{f"c{index}": value for index, value in enumerate(row.columns)})
     if back != removed:
-        raise PlanError.not_undone(plan_id, "some of its rows were sent again since")
+        raise PlanError.not_undone(
+            plan_id,
+            "some of its rows were sent again since",
+            hint="no fact and no total depends on these rows: keep the archive, and leave the plan as it is",
+        )
     tx.run("DELETE FROM archived WHERE plan_id = :plan_id", plan_id=plan_id)
     return back

@@ -112,11 +112,11 @@ class SqliteStore(RelationalStore):
         self._writer = self.connect()
         try:
             self._prepare(tolerate_missing=migrate)
+            with self.reading() as tx:
+                self._last_ticket = int(tx.rows("SELECT coalesce(max(last_ticket), 0) FROM device")[0][0])
         except BaseException:
             self.close()
             raise
-        with self.reading() as tx:
-            self._last_ticket = int(tx.rows("SELECT coalesce(max(last_ticket), 0) FROM device")[0][0])
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
