@@ -18,9 +18,10 @@ from attribute.ingest.plans.make import plan_backfill
 from attribute.ingest.plans.rollback import rollback
 from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.stores.vendor import LEDGER_TABLE, RECORD_NAMES, VendorStore
+from attribute.ingest.transfer import export, replay
 from attribute.ingest.vendor import Vendor
 from attribute.ingest.verify import verify
-from tests.ingest_store.helpers import NOW_US, Client, bucket, client, facts_of, total_of
+from tests.ingest_store.helpers import NOW_US, Client, bucket, client, facts_of, sqlite_store, total_of
 from tests.ingest_store.vendors import facts_over_there, theirs, vendor_store
 
 Pair = tuple[VendorStore, Vendor]
@@ -263,6 +264,22 @@ def test_void_that_comes_after_its_rows_were_sent_and_before_that_was_noted_is_n
         sender.send([bucket(3)])
         sender.send([bucket(4)])
         check_equal(store, vendor, "user-1")
+
+
+def test_replay_that_the_vendor_did_not_confirm_is_sent_with_later_deliveries(pair: Pair, tmp_path: Path) -> None:
+    """The history is here; said again it would be refused, so nobody is told to try again."""
+    store, vendor = pair
+    (tmp_path / "old").mkdir()
+    with sqlite_store(tmp_path / "old") as old:
+        client(old).send([bucket(5)])
+        history = list(export(old))
+    vendor.schedule.replace(FAILING)
+    with pytest.raises(PlanError, match="the history is replayed here, but the vendor did not confirm"):
+        replay(store, history)
+    vendor.schedule.replace([])
+    client(store).send([bucket(1, slot=1)])
+    assert total_of(store) == 6
+    check_equal(store, vendor, "user-1")
 
 
 def test_names_from_clients_reach_the_vendor_as_values_only(pair: Pair) -> None:

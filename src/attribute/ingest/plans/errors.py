@@ -74,6 +74,11 @@ class PlanError(AttributionError):
         )
 
     @classmethod
+    def replayed_here(cls, why: str) -> Self:
+        """Said here, and not known elsewhere yet."""
+        return cls(f"the history is replayed here, but {why}", hint="later deliveries send what is missing")
+
+    @classmethod
     def stale(cls, count: int, what: str) -> Self:
         """The database has moved on in the plan's scope."""
         return cls(
