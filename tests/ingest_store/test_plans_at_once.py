@@ -147,6 +147,15 @@ def test_apply_that_was_killed_is_taken_up_by_the_next(
     assert verify(database_store).findings == ()
 
 
+def test_apply_that_ended_is_in_nobodys_way_from_that_moment(database_store: RelationalStore) -> None:
+    """The lock is given back before the answer, not some time later."""
+    for _ in range(200):
+        with database_store.applying() as alone:
+            assert alone
+        with database_store.applying() as alone:
+            assert alone
+
+
 def test_apply_whose_lock_was_lost_does_no_step_that_another_did(
     database_store: RelationalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
