@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from functools import partial
@@ -98,6 +99,22 @@ def test_stale_plan_ends_with_a_failed_gate(path: Path, capsys: pytest.CaptureFi
     assert ingest(path, "apply", plan, "--approve", "0" * 64) == 2
 
 
+def test_copy_that_a_killed_apply_left_is_no_obstacle(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The default copy takes the next free name; one that was named and is there already is a mistake of usage."""
+    rows = rows_file(path, {"2025-11-09T00:30:00Z": 5}, device_of(path))
+    plan = path.with_name("plan.json")
+    assert ingest(path, "plan", "backfill", rows, "--reason", "r", "-o", plan) == 0
+    sha256 = json.loads(capsys.readouterr().out)["sha256"]
+    left = Path(f"{path}.before-{sha256[:12]}")
+    left.write_bytes(b"half a copy")
+    assert ingest(path, "apply", plan, "--approve", sha256, "--backup", left) == 2
+    assert "hint: name a new file with --backup, or move this one away" in capsys.readouterr().err
+    assert ingest(path, "apply", plan, "--approve", sha256) == 0
+    assert json.loads(capsys.readouterr().out)["backup"] == f"{left}-2"
+    assert (left.read_bytes(), total(path)) == (b"half a copy", 15)
+    assert total(Path(f"{left}-2")) == 10
+
+
 def test_verify_ends_with_a_failed_gate_where_a_promise_is_broken(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +141,32 @@ def test_export_and_replay_give_one_digest(path: Path, tmp_path: Path, capsys: p
     assert json.loads(capsys.readouterr().out)["digest"] == replayed
     assert ingest(tmp_path / "new.db", "replay", tmp_path / "history.jsonl") == 2
     assert ingest(path, "export", "-o", tmp_path / "history.jsonl") == 2
+
+
+def test_hint_names_what_can_be_done_about_it(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cut export is made again, a file of weights is looked up, and a damaged database is not tried again."""
+    assert ingest(path, "export", "-o", tmp_path / "history.jsonl") == 0
+    whole = (tmp_path / "history.jsonl").read_bytes().splitlines(keepends=True)
+    for place, lines in enumerate((whole[:-1], [*whole[:-1], whole[-1][:9]], whole[1:])):
+        (tmp_path / "cut.jsonl").write_bytes(b"".join(lines))
+        assert ingest(tmp_path / f"new{place}.db", "replay", tmp_path / "cut.jsonl") == 2
+        assert "hint: make it again with `attribute ingest export`" in capsys.readouterr().err
+    (tmp_path / "weights.toml").write_text("[default")
+    assert ingest(path, "plan", "rule", tmp_path / "weights.toml", "--reason", "r", "-o", tmp_path / "p.json") == 2
+    assert "hint: docs/stop-rule.md shows the format" in capsys.readouterr().err
+    database = sqlite3.connect(path)
+    page, page_bytes = database.execute(
+        "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = 'device'"
+    ).fetchone()
+    database.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * page_bytes)
+        file.write(b"\xff" * page_bytes)
+    assert ingest(path, "status") == 2
+    told = capsys.readouterr().err
+    assert "the store did not confirm: the database file can no longer be trusted" in told
+    assert "hint: stop the service, look at the disk, and restore a backup" in told
+    assert "try again" not in told
 
 
 def test_reconcile_ends_with_a_failed_gate_where_a_log_lied(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,14 +260,17 @@ def test_file_that_is_not_what_it_should_be_names_where_its_format_stands(
     assert told == [
         f"attribute: error: {bad}:1: is not JSON\n  hint: docs/stop-rule.md shows the format\n",
         f"attribute: error: {bad}: is not TOML\n  hint: docs/stop-rule.md shows the format\n",
-        "attribute: error: export:1: is not JSON\n  hint: docs/ingest-data-model.md shows the form of an export\n",
+        (
+            "attribute: error: export:1: is not JSON\n"
+            "  hint: make it again with `attribute ingest export`; docs/ingest-data-model.md shows its form\n"
+        ),
         (
             "attribute: error: export: is not an export of the form `attribute.export/1`\n"
-            "  hint: make it with `attribute ingest export`\n"
+            "  hint: make it again with `attribute ingest export`, and keep every line of it\n"
         ),
         (
             "attribute: error: export:2: is no line of an export\n"
-            "  hint: docs/ingest-data-model.md shows the form of an export\n"
+            "  hint: make it again with `attribute ingest export`; docs/ingest-data-model.md shows its form\n"
         ),
     ]
 

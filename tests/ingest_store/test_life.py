@@ -137,7 +137,9 @@ class Life(RuleBasedStateMachine):
                 order = Order(0, done.plan_id, place, 0)
             else:
                 assert item.base_order is not None
-                order = item.base_order._replace(fix=item.base_order.fix + 1)
+                base = item.base_order[:3]
+                fixes = [said.fix for key, _, said, _ in self.said if key[4] == item.device_id and said[:3] == base]
+                order = item.base_order._replace(fix=max(fixes) + 1)
             sender = next(each for each in self.clients if each.device.device_id == item.device_id)
             self.say(sender, item, order, done.plan_id)
 

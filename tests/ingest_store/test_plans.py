@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from attribute.ingest.model import MAX_COUNT, Bucket, ClientSequence, Counts, Weights
 from attribute.ingest.plans import apply as apply_module
+from attribute.ingest.plans import apply_items, apply_others
+from attribute.ingest.plans import rollback as rollback_module
 from attribute.ingest.plans.apply import Applied, apply
-from attribute.ingest.plans.archive import plan_retention
+from attribute.ingest.plans.archive import ArchiveReader, plan_retention
 from attribute.ingest.plans.document import Plan, canonical
 from attribute.ingest.plans.errors import PlanError
 from attribute.ingest.plans.input import InputRow
@@ -20,7 +24,9 @@ from attribute.ingest.plans.make import plan_backfill, plan_correct, plan_rebuil
 from attribute.ingest.plans.rollback import rollback
 from attribute.ingest.plans.status import status
 from attribute.ingest.stores import ledger
+from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.dump import DERIVED, dump
+from attribute.ingest.stores.errors import StoreNotOpenedError
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.verify import verify
 from tests.ingest_store.helpers import (
@@ -154,6 +160,23 @@ def test_correction_twice_and_undone_in_any_order(database_store: RelationalStor
     assert verify(database_store).holds
 
 
+def test_correction_undone_and_made_again_stands_above_the_voided_one(database_store: RelationalStore) -> None:
+    """What was voided is still said, and no two rows are said at one place."""
+    sender = client(database_store)
+    sender.send([bucket(1), bucket(5, slot=1)])
+    before = derived(database_store)
+    for total in (2, 2, 3):
+        plan = correct(database_store, sender, [bucket(total)])
+        done = approved(database_store, plan)
+        assert totals(database_store) == {0: total, 1: 5}
+        rollback(database_store, done.plan_id, now_us=NOW_US)
+        assert derived(database_store) == before
+    approved(database_store, correct(database_store, sender, [bucket(4)]))
+    ((_, order), _) = facts_of(database_store, "user-1").values()
+    assert (order.fix, totals(database_store)) == (4, {0: 4, 1: 5})
+    assert verify(database_store).holds
+
+
 def test_correction_of_a_key_without_fact_is_refused(database_store: RelationalStore) -> None:
     """Only what holds can be corrected."""
     with pytest.raises(PlanError, match="rows:1: there is no fact under this key"):
@@ -185,8 +208,6 @@ def test_plan_applied_twice_is_refused(database_store: RelationalStore) -> None:
     rollback(database_store, done.plan_id, now_us=NOW_US)
     with pytest.raises(PlanError, match="rolled back already"):
         approved(database_store, plan)
-    with pytest.raises(PlanError, match="rolled back already"):
-        rollback(database_store, done.plan_id, now_us=NOW_US)
 
 
 def test_plan_gone_stale_is_refused_with_a_failed_gate(database_store: RelationalStore) -> None:
@@ -259,6 +280,64 @@ def test_plan_with_counts_out_of_bounds_is_refused_even_if_approved(tmp_path: Pa
             apply(store, canonical(value), approve="x", now_us=NOW_US)
 
 
+@pytest.mark.parametrize("user_id", ["mallory", "user-2"])
+def test_plan_edited_to_another_user_is_refused_even_if_approved(database_store: RelationalStore, user_id: str) -> None:
+    """A device is one user's; a plan that says otherwise writes nothing, whoever approved it."""
+    client(database_store, "user-2")
+    sender = client(database_store)
+    value = json.loads(backfill(database_store, sender, [bucket(1), bucket(2, slot=1)]).to_bytes())
+    value["items"][1][0] = user_id
+    edited = canonical(value)
+    digest = database_store.digest()
+    with pytest.raises(PlanError, match="gives 1 keys to a user who is not that of their device"):
+        apply(database_store, edited, approve=sha256(edited).hexdigest(), now_us=NOW_US)
+    assert database_store.digest() == digest
+
+
+def _twice(value: dict[str, Any]) -> None:
+    value["items"].append(value["items"][0])
+
+
+def _far_future(value: dict[str, Any]) -> None:
+    value["items"][0][4] = 5_000_001
+
+
+def _no_name(value: dict[str, Any]) -> None:
+    value["items"][0][2] = ""
+
+
+def _half_a_base(value: dict[str, Any]) -> None:
+    value["items"][0][6] = [0, 1, 0, 0]
+
+
+def _of_a_client(value: dict[str, Any]) -> None:
+    value["items"][0][6:] = [[1, 1, 0, 0], [0, 0, 0, 0, 0]]
+
+
+def _without_base(value: dict[str, Any]) -> None:
+    value["kind"] = "correct"
+
+
+def _of_another_kind(value: dict[str, Any]) -> None:
+    value["kind"] = "rule"
+
+
+@pytest.mark.parametrize(
+    "edit", [_twice, _far_future, _no_name, _half_a_base, _of_a_client, _without_base, _of_another_kind]
+)
+def test_plan_edited_to_what_no_plan_says_is_refused_even_if_approved(
+    tmp_path: Path, edit: Callable[[dict[str, Any]], None]
+) -> None:
+    """Whatever `plan` would never have written is a sentence and no crash."""
+    with sqlite_store(tmp_path) as store:
+        value = json.loads(backfill(store, client(store), [bucket(1)]).to_bytes())
+        edit(value)
+        edited = canonical(value)
+        with pytest.raises(PlanError, match="plan: is not a"):
+            apply(store, edited, approve=sha256(edited).hexdigest(), now_us=NOW_US)
+        assert status(store).plans == ()
+
+
 def test_plan_of_another_database_is_refused(tmp_path: Path) -> None:
     """A plan names the database it was made for, even an empty one."""
     (tmp_path / "a").mkdir()
@@ -284,6 +363,39 @@ def test_second_plan_waits_until_the_first_is_finished(
     assert totals(database_store) == {0: 1, 1: 2}
 
 
+# --- size ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statement", "searched"),
+    [
+        (apply_items.NOT_AS_PLANNED, {"f"}),
+        (apply_items.NOT_GREATEST, {"f", "l"}),
+        (apply_items.ROLLUPS_OFF, {"f", "r"}),
+        (apply_others.NOT_IN_LEDGER, {"l"}),
+        (apply_others.NOT_OUTRANKED, {"n"}),
+        (apply_others.COUNT_ARCHIVED, {"l"}),
+        (apply_others.REMOVE, {"ledger"}),
+        (rollback_module.OWN_ROWS, {"l"}),
+        (rollback_module.NEWER, {"f"}),
+        (sql.FORGET_FACTS, {"fact"}),
+        (sql.RECALL_FACTS, {"l"}),
+        (sql.RECOMPUTE_GROUPS, {"f"}),
+        (sql.DROP_EMPTY_GROUPS, {"rollup_day", "f"}),
+    ],
+)
+def test_step_costs_what_its_rows_cost_however_long_the_ledger_is(
+    tmp_path: Path, statement: str, searched: set[str]
+) -> None:
+    """No statement of a step or a rollback walks through a table, or through all that one device ever said."""
+    with sqlite_store(tmp_path) as store, store.planning() as tx:
+        values = {"plan_id": 1} if ":plan_id" in statement else {}
+        steps = [str(found[3]).split() for found in tx.rows("EXPLAIN QUERY PLAN " + statement, **values)]
+    assert {words[1] for words in steps if words[0] == "SEARCH"} >= searched
+    assert not {words[1] for words in steps if words[0] == "SCAN"} & searched
+    assert not [words for words in steps if "ledger_by_order" in words]
+
+
 # --- interruptions ----------------------------------------------------------------------------------------------------
 
 
@@ -291,7 +403,7 @@ class Interrupted(Exception):  # noqa: N818 - stands for a process that is not t
     pass
 
 
-def cut_off(store: RelationalStore, plan: Plan, monkeypatch: pytest.MonkeyPatch, *, step: int) -> None:
+def cut_off(store: RelationalStore, plan: Plan, monkeypatch: pytest.MonkeyPatch, *, step: int, **more: Path) -> None:
     """Apply, and die in the middle of a step, after its rows were written and before it commits."""
     real = apply_module._step
 
@@ -303,7 +415,7 @@ def cut_off(store: RelationalStore, plan: Plan, monkeypatch: pytest.MonkeyPatch,
     with monkeypatch.context() as patch:
         patch.setattr(apply_module, "_step", dying)
         with pytest.raises(Interrupted):
-            approved(store, plan)
+            approved(store, plan, **more)
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
@@ -460,6 +572,19 @@ def test_rule_planned_before_another_came_into_force_is_stale(database_store: Re
         approved(database_store, second)
 
 
+def test_rule_planned_before_another_came_and_went_is_stale(database_store: RelationalStore) -> None:
+    """Its version is taken, though the rule in force is again the one that it was planned against."""
+    first = plan_rule(database_store, Weights(0, 0, 0, 0, 2), {}, reason="r", now_us=NOW_US)
+    second = plan_rule(database_store, Weights(0, 0, 0, 0, 3), {}, reason="r", now_us=NOW_US)
+    rollback(database_store, approved(database_store, first).plan_id, now_us=NOW_US)
+    with pytest.raises(PlanError, match="stale: 1 version of the billable rule") as refused:
+        approved(database_store, second)
+    assert refused.value.exit_code == 3
+    again = plan_rule(database_store, Weights(0, 0, 0, 0, 3), {}, reason="r", now_us=NOW_US)
+    approved(database_store, again)
+    assert database_store.stats().rule_version == 3
+
+
 def test_rule_that_another_replaced_cannot_be_undone(database_store: RelationalStore) -> None:
     """Going back would take away what came after."""
     first = approved(database_store, plan_rule(database_store, Weights(0, 0, 0, 0, 2), {}, reason="r", now_us=NOW_US))
@@ -520,6 +645,97 @@ def test_retention_with_another_archive_is_refused(database_store: RelationalSto
         approved(database_store, plan, archive=tmp_path / "b.gz")
 
 
+def test_retention_taken_up_with_another_archive_is_refused(
+    database_store: RelationalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was approved is one file: an apply that goes on removes rows of no other."""
+    for module in ("document", "apply_others", "archive"):
+        monkeypatch.setattr(f"attribute.ingest.plans.{module}.CHUNK", 1)
+    sender = client(database_store)
+    for total in (1, 2, 3):
+        sender.send([bucket(total), bucket(total, slot=48)])
+    database_store.seal()
+    day = FIRST_SLOT // 48 + 1
+    wider = plan_retention(database_store, tmp_path / "wider.gz", before_day=day + 1, reason="r", now_us=NOW_US)
+    plan = plan_retention(database_store, tmp_path / "a.gz", before_day=day, reason="r", now_us=NOW_US)
+    assert (plan.details["rows"], wider.details["rows"]) == (2, 4)
+    cut_off(database_store, plan, monkeypatch, step=1, archive=tmp_path / "a.gz")
+    digest = database_store.digest()
+    with pytest.raises(PlanError, match="is not the one that was planned"):
+        approved(database_store, plan, archive=tmp_path / "wider.gz")
+    with pytest.raises(PlanError, match="is not given"):
+        approved(database_store, plan)
+    assert database_store.digest() == digest
+    assert approved(database_store, plan, archive=tmp_path / "a.gz").resumed_at == 1
+    found = verify(database_store)
+    assert (found.holds, found.ledger_rows, found.archived) == (True, 4, 2)
+
+
+def test_archive_is_read_from_the_file_that_was_hashed(tmp_path: Path) -> None:
+    """Whatever comes to stand under its name afterwards is not looked at."""
+    with sqlite_store(tmp_path) as store:
+        sender = client(store)
+        for total in (1, 2):
+            sender.send([bucket(total)])
+        store.seal()
+        archive = tmp_path / "a.gz"
+        plan = plan_retention(store, archive, before_day=2**15, reason="r", now_us=NOW_US)
+        with ArchiveReader(archive) as reader:
+            archive.rename(tmp_path / "away.gz")
+            archive.write_bytes(b"something else")
+            assert (reader.sha256, len(reader.chunk(0)), len(list(reader.rows()))) == (plan.details["sha256"], 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "rows", "sentence"),
+    [
+        ("2025-11-09", 3, "every archived row lies before the day does not hold for 1 keys"),
+        ("2059-09-19", 2, "as many rows are removed as were planned does not hold for 1 keys"),
+    ],
+)
+def test_retention_edited_and_approved_anew_still_has_to_pass_the_checks(
+    database_store: RelationalStore, tmp_path: Path, before: str, rows: int, sentence: str
+) -> None:
+    """The day and the number of rows are held against what the archive holds."""
+    sender = client(database_store)
+    for total in (1, 2, 3):
+        sender.send([bucket(total)])
+    sender.send([bucket(9, slot=48)])
+    sender.send([bucket(8, slot=48)])
+    database_store.seal()
+    plan = plan_retention(database_store, tmp_path / "a.gz", before_day=2**15, reason="r", now_us=NOW_US)
+    assert plan.details["rows"] == 3
+    plan = dataclasses.replace(
+        plan,
+        scope={**plan.scope, "before": before},
+        details={**plan.details, "rows": rows},
+        expect={"ledger_rows_removed": rows},
+    )
+    with pytest.raises(PlanError, match=sentence) as failed:
+        approved(database_store, plan, archive=tmp_path / "a.gz")
+    assert failed.value.exit_code == 3
+    assert verify(database_store).ledger_rows == 5
+
+
+def test_retention_whose_rows_came_again_is_left_as_it_is(database_store: RelationalStore, tmp_path: Path) -> None:
+    """The hint names no backup: there may be none, and nothing depends on these rows."""
+    sender = client(database_store)
+    place = ClientSequence(database_store.issue_epoch(sender.device), 1)
+    sender.send([bucket(1)], place=place)
+    sender.send([bucket(2)], place=place._replace(seq=2))
+    database_store.seal()
+    plan = plan_retention(database_store, tmp_path / "a.gz", before_day=2**15, reason="r", now_us=NOW_US)
+    done = approved(database_store, plan, archive=tmp_path / "a.gz")
+    sender.send([bucket(1)], place=place)
+    with pytest.raises(PlanError) as refused:
+        rollback(database_store, done.plan_id, now_us=NOW_US, archive=tmp_path / "a.gz")
+    assert str(refused.value) == (
+        "plan 1 cannot be rolled back: some of its rows were sent again since\n"
+        "  hint: no fact and no total depends on these rows: keep the archive, and leave the plan as it is"
+    )
+    assert verify(database_store).holds
+
+
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
@@ -549,3 +765,32 @@ def test_apply_makes_a_backup_that_opens(tmp_path: Path) -> None:
     with sqlite_store(tmp_path / "copy") as copy:
         assert totals(copy) == {0: 1}
         assert verify(copy).holds
+
+
+def test_backup_never_overwrites_and_leaves_no_half_of_one(tmp_path: Path) -> None:
+    """An existing file is named in a sentence that says what to do; what a killed process left is written anew."""
+    with sqlite_store(tmp_path) as store:
+        sender = client(store)
+        sender.send([bucket(1)])
+        plan = correct(store, sender, [bucket(2)])
+        copy = tmp_path / "copy.db"
+        copy.write_bytes(b"mine")
+        with pytest.raises(StoreNotOpenedError, match="is there already") as refused:
+            approved(store, plan, backup=copy)
+        assert (refused.value.exit_code, copy.read_bytes(), status(store).plans) == (2, b"mine", ())
+        assert refused.value.hint == "name a new file with --backup, or move this one away"
+        (tmp_path / "other.db.part").write_bytes(b"half")
+        assert approved(store, plan, backup=tmp_path / "other.db").backup == tmp_path / "other.db"
+        assert not list(tmp_path.glob("*.part"))
+
+
+def test_plan_that_is_refused_costs_no_copy(tmp_path: Path) -> None:
+    """A copy takes as long as the database is large; a stale plan is known before it."""
+    with sqlite_store(tmp_path) as store:
+        sender = client(store)
+        sender.send([bucket(1)])
+        plan = correct(store, sender, [bucket(2)])
+        sender.send([bucket(3)])
+        with pytest.raises(PlanError, match="stale"):
+            approved(store, plan, backup=tmp_path / "copy.db")
+        assert not (tmp_path / "copy.db").exists()

@@ -14,7 +14,9 @@ import pytest
 
 from attribute.ingest.model import NOT_CALLED, Delivery, StoreBroken, StoreBusy, StoreError, StoreFull, StoreUnavailable
 from attribute.ingest.plans.apply import apply
+from attribute.ingest.plans.errors import PlanError
 from attribute.ingest.plans.make import plan_schema
+from attribute.ingest.plans.rollback import rollback
 from attribute.ingest.stores import migrations
 from attribute.ingest.stores.errors import StoreNotOpenedError
 from attribute.ingest.stores.interface import StoreOptions
@@ -429,6 +431,12 @@ def test_database_behind_its_release_is_migrated_by_a_plan_alone(tmp_path: Path)
     apply(store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US)
     assert (store.schema_version(), store.missing_steps()) == (2, ())
     assert verify(store).holds
+    with pytest.raises(PlanError, match="schema steps only go forward"):
+        rollback(store, 1, now_us=NOW_US)
+    with store.planning() as tx:
+        tx.run("UPDATE plan SET state = 'applying'")  # cut off between the step and the note that the plan is applied
+    with pytest.raises(PlanError, match="schema steps only go forward"):
+        rollback(store, 1, now_us=NOW_US)
     store.close()
     with pytest.raises(StoreNotOpenedError, match="has schema version 2, this release knows 1"):
         SqliteStore(path)

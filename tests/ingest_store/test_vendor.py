@@ -11,14 +11,17 @@ import pytest
 from attribute.ingest.faults import Fault, FaultKind
 from attribute.ingest.model import Bucket, ClientSequence, StoreUnavailable
 from attribute.ingest.plans.apply import apply
+from attribute.ingest.plans.document import Plan
+from attribute.ingest.plans.errors import PlanError
 from attribute.ingest.plans.input import InputRow
 from attribute.ingest.plans.make import plan_backfill
 from attribute.ingest.plans.rollback import rollback
 from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.stores.vendor import LEDGER_TABLE, RECORD_NAMES, VendorStore
+from attribute.ingest.transfer import export, replay
 from attribute.ingest.vendor import Vendor
 from attribute.ingest.verify import verify
-from tests.ingest_store.helpers import NOW_US, bucket, client, facts_of, total_of
+from tests.ingest_store.helpers import NOW_US, Client, bucket, client, facts_of, sqlite_store, total_of
 from tests.ingest_store.vendors import facts_over_there, theirs, vendor_store
 
 Pair = tuple[VendorStore, Vendor]
@@ -173,6 +176,109 @@ def test_plan_applied_and_undone_is_applied_and_undone_over_there(pair: Pair) ->
     check_equal(store, vendor, "user-1")
     rollback(store, done.plan_id, now_us=NOW_US)
     assert total_of(store) == 1
+    check_equal(store, vendor, "user-1")
+
+
+def one_more(store: VendorStore, sender: Client, total: int = 7) -> Plan:
+    said = bucket(total, slot=3)
+    row = InputRow("rows", 1, sender.device.device_id, said.source, said.model, said.slot, said.counts)
+    return plan_backfill(store, [row], reason="r", now_us=NOW_US)
+
+
+FAILING = [Fault(kind=FaultKind.STATUS, status=500, last=10)]
+
+
+def test_apply_that_the_vendor_did_not_confirm_is_made_good_by_the_same_command(pair: Pair) -> None:
+    """The plan is applied here; what is said of it is true, and again sends the rest; a third time it is used up."""
+    store, vendor = pair
+    sender = client(store)
+    sender.send([bucket(1)])
+    plan = one_more(store, sender)
+    vendor.schedule.replace(FAILING)
+    with pytest.raises(PlanError) as failed:
+        apply(store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US)
+    assert str(failed.value) == (
+        "plan 1 is applied here, but the vendor did not confirm\n"
+        "  hint: the same command again sends what is missing; so do later deliveries"
+    )
+    assert (total_of(store), store.stats().pending) == (8, 1)
+    vendor.schedule.replace([])
+    done = apply(store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US)
+    assert (done.plan_id, done.resumed_at, store.stats().pending) == (1, 1, 0)
+    check_equal(store, vendor, "user-1")
+    with pytest.raises(PlanError, match="plan 1 is applied already"):
+        apply(store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US)
+
+
+@pytest.mark.parametrize("by", ["rollback", "delivery"])
+def test_rollback_that_the_vendor_did_not_confirm_is_made_good(pair: Pair, by: str) -> None:
+    """By the same command again, or by the next delivery: the vendor hears of the void in the end."""
+    store, vendor = pair
+    sender = client(store)
+    sender.send([bucket(1)])
+    plan = one_more(store, sender)
+    apply(store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US)
+    vendor.schedule.replace(FAILING)
+    with pytest.raises(PlanError, match="plan 1 is rolled back here, but the vendor did not confirm"):
+        rollback(store, 1, now_us=NOW_US)
+    assert (total_of(store), store.stats().pending) == (1, 1)
+    with pytest.raises(PlanError, match="plan 1 is rolled back here, but the vendor did not confirm"):
+        rollback(store, 1, now_us=NOW_US)
+    vendor.schedule.replace([])
+    if by == "rollback":
+        assert rollback(store, 1, now_us=NOW_US).repeated
+    else:
+        assert sender.send([bucket(2, slot=1)]).upstream.calls == 2
+    check_equal(store, vendor, "user-1")
+    assert store.stats().pending == 0
+
+
+def test_rollback_without_the_vendor_reaches_it_with_the_next_delivery(tmp_path: Path) -> None:
+    """The command need not know of the vendor that the service sends to."""
+    with vendor_store(tmp_path) as (store, vendor):
+        sender = client(store)
+        plan = one_more(store, sender)
+        apply(store, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US)
+        alone = SqliteStore(tmp_path / "usage.db", serving=False, busy_s=60.0)
+        rollback(alone, 1, now_us=NOW_US)
+        alone.close()
+        assert facts_over_there(vendor)
+        sender.send([bucket(2)])
+        check_equal(store, vendor, "user-1")
+        sender.send([bucket(3)])
+        assert store.stats().pending == 0
+
+
+def test_void_that_comes_after_its_rows_were_sent_and_before_that_was_noted_is_not_lost(tmp_path: Path) -> None:
+    """The serving process had just sent the plan's rows when another process voided it."""
+    with vendor_store(tmp_path) as (store, vendor):
+        sender = client(store)
+        sender.send([])
+        alone = SqliteStore(tmp_path / "usage.db", serving=False, busy_s=60.0)
+        plan = one_more(store, sender)
+        apply(alone, plan.to_bytes(), approve=plan.sha256, now_us=NOW_US)
+        sender.send([bucket(2)])
+        assert len(facts_over_there(vendor)) == 2
+        rollback(alone, 1, now_us=NOW_US)
+        alone.close()
+        sender.send([bucket(3)])
+        sender.send([bucket(4)])
+        check_equal(store, vendor, "user-1")
+
+
+def test_replay_that_the_vendor_did_not_confirm_is_sent_with_later_deliveries(pair: Pair, tmp_path: Path) -> None:
+    """The history is here; said again it would be refused, so nobody is told to try again."""
+    store, vendor = pair
+    (tmp_path / "old").mkdir()
+    with sqlite_store(tmp_path / "old") as old:
+        client(old).send([bucket(5)])
+        history = list(export(old))
+    vendor.schedule.replace(FAILING)
+    with pytest.raises(PlanError, match="the history is replayed here, but the vendor did not confirm"):
+        replay(store, history)
+    vendor.schedule.replace([])
+    client(store).send([bucket(1, slot=1)])
+    assert total_of(store) == 6
     check_equal(store, vendor, "user-1")
 
 

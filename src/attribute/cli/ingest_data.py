@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import wraps
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -199,6 +200,12 @@ def retention(
 # --- apply, rollback, status ------------------------------------------------------------------------------------------
 
 
+def _free(path: Path) -> Path:
+    """The path, or the first like it that nothing is under: an `apply` that was killed may have left its copy."""
+    names = chain([path], (path.with_name(f"{path.name}-{number}") for number in count(2)))
+    return next(name for name in names if not name.exists())
+
+
 @click.command()
 @click.argument("plan_file", type=_FILE)
 @click.option("--approve", required=True, metavar="SHA256", help="The plan's hash, as `plan` printed it.")
@@ -219,7 +226,7 @@ def apply(
     at = now_us()
     with opened(where, migrate=True) as store:
         if backup is None and "://" not in where.url:
-            backup = Path(f"{where.url.removeprefix('sqlite:')}.before-{approve[:12]}")
+            backup = _free(Path(f"{where.url.removeprefix('sqlite:')}.before-{approve[:12]}"))
         done = apply_plan(
             store,
             plan_file.read_bytes(),
@@ -238,11 +245,13 @@ def apply(
 @click.option("--archive", type=_FILE, help="For a retention plan: the file that holds the rows.")
 @store_options
 def rollback(plan_id: int, archive: Path | None, where: Where) -> None:
-    """Undo a plan, in one transaction."""
+    """Undo a plan, in one transaction; an `apply` of it under way stops. Done again it changes nothing."""
     from attribute.ingest.plans.rollback import rollback as undo
 
     with opened(where) as store:
         undone = undo(store, plan_id, now_us=now_us(), archive=archive)
+    if undone.repeated:
+        click.echo(f"plan {plan_id} was rolled back before: there was nothing left to undo", err=True)
     show({"plan_id": undone.plan_id, "kind": undone.kind.value, "keys": undone.keys, "kept_newer": undone.newer})
 
 

@@ -47,7 +47,7 @@ def _hint(error: StoreError) -> str:
         case StoreFull():
             return "nothing was left half done; make room on the store's disk and try again"
         case StoreBroken():
-            return "look at the disk first, then at `attribute ingest verify`"
+            return "stop the service, look at the disk, and restore a backup: docs/ingest-data-model.md says how"
         case CommitInDoubt():
             return "it may have been done: look with `attribute ingest status` before you try again"
         case _:

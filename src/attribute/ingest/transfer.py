@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from attribute.ingest.model import StoreError
 from attribute.ingest.plans.errors import PlanError
 from attribute.ingest.stores import dump
 from attribute.ingest.stores import statements as sql
@@ -71,7 +72,8 @@ def replay(store: RelationalStore, lines: Iterable[bytes]) -> str:
         The digest, which is the exported one.
 
     Raises:
-        PlanError: the store is not empty, the text is no export, or the digest differs.
+        PlanError: the store is not empty, the text is no export, or the digest differs; or all of it is said here, and
+            the records vendor has yet to confirm that.
     """
     with store.planning() as tx:
         if number(tx, "SELECT count(*) FROM delivery") or number(tx, "SELECT count(*) FROM device"):
@@ -94,7 +96,10 @@ def replay(store: RelationalStore, lines: Iterable[bytes]) -> str:
         seen = dump.dump_digest(tx)
         if seen != expected:
             raise PlanError.digest_differs(str(expected), seen)
-    store.after_plan()
+    try:
+        store.after_plan()
+    except StoreError as error:
+        raise PlanError.replayed_here(str(error)) from error
     return seen
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from attribute.ingest.plans.archive import ArchiveReader
 from attribute.ingest.plans.document import CHUNK, Plan
 from attribute.ingest.plans.errors import PlanError
-from attribute.ingest.plans.make import ROLLUPS_EQUAL_FACTS
+from attribute.ingest.plans.make import ALL_REMOVED, IN_LEDGER, IN_SCOPE, NONE_WAITS, OUTRANKED, ROLLUPS_EQUAL_FACTS
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.transaction import Transaction, number
 
@@ -132,8 +132,10 @@ SELECT count(*) FROM batch b
  WHERE NOT EXISTS (SELECT 1 FROM ledger n
                     WHERE n.device_id = b.device_id AND n.slot = b.slot AND n.source = b.source AND n.model = b.model
                       AND n.plan_id IS NULL
-                      AND (n.epoch, n.seq, n.sub, n.fix) > (b.epoch, b.seq, b.sub, b.fix))
+                      AND (+n.epoch, n.seq, n.sub, n.fix) > (b.epoch, b.seq, b.sub, b.fix))
 """
+"""The sign before the epoch makes SQLite take the index by key."""
+WAITING: Final = "SELECT count(*) FROM batch b JOIN vendor_pending p ON p.ledger_id = b.ledger_id"
 COUNT_ARCHIVED: Final = """
 INSERT INTO archived (delivery_id, plan_id, row_count)
 SELECT l.delivery_id, CAST(:plan_id AS BIGINT), count(*)
@@ -143,6 +145,7 @@ SELECT l.delivery_id, CAST(:plan_id AS BIGINT), count(*)
 ON CONFLICT (delivery_id, plan_id) DO UPDATE SET row_count = archived.row_count + excluded.row_count
 """
 REMOVE: Final = "DELETE FROM ledger WHERE ledger_id IN (SELECT ledger_id FROM batch)"
+REMOVED: Final = "SELECT CAST(coalesce(sum(row_count), 0) AS BIGINT) FROM archived WHERE plan_id = :plan_id"
 
 
 def retention_steps(plan: Plan) -> int:
@@ -163,22 +166,29 @@ def refuse_other_archive(plan: Plan, archive: ArchiveReader | None) -> None:
         raise PlanError.needs_archive("is not the one that was planned")
 
 
-def retention_step(tx: Transaction, plan_id: int, step: int, archive: ArchiveReader | None) -> None:
+def retention_step(tx: Transaction, plan: Plan, plan_id: int, step: int, archive: ArchiveReader | None) -> None:
     """
     Remove one chunk of ledger rows that the archive holds and that can never decide anything again.
 
     Raises:
-        PlanError: a row is not as archived, or is not outranked.
+        PlanError: a row is out of the plan's scope, is not as archived, or is not outranked; or there are more or
+            fewer of them than were planned.
     """
     if archive is None:
         raise PlanError.needs_archive("is not given")
-    tx.fill("batch", [row.staged for row in archive.chunk(step)])
-    for name, statement in (
-        ("every archived row is in the ledger", NOT_IN_LEDGER),
-        ("every archived row is outranked by a client's", NOT_OUTRANKED),
+    rows = [row.staged for row in archive.chunk(step)]
+    tx.fill("batch", rows)
+    for name, wrong in (
+        (IN_SCOPE, sum(row[5] >= plan.before_slot for row in rows)),
+        (IN_LEDGER, number(tx, NOT_IN_LEDGER)),
+        (OUTRANKED, number(tx, NOT_OUTRANKED)),
+        (NONE_WAITS, number(tx, WAITING)),
     ):
-        wrong = number(tx, statement)
         if wrong:
             raise PlanError.check_failed(name, wrong)
     tx.run(COUNT_ARCHIVED, plan_id=plan_id)
     tx.run(REMOVE)
+    expected = min((step + 1) * CHUNK, int(plan.expect["ledger_rows_removed"]))
+    removed = number(tx, REMOVED, plan_id=plan_id)
+    if removed != expected:
+        raise PlanError.check_failed(ALL_REMOVED, abs(expected - removed))

@@ -7,14 +7,23 @@ from collections.abc import Iterator
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
 from attribute.ingest.model import SLOTS_PER_DAY
 from attribute.ingest.plans.document import CHUNK, Plan, PlanKind, day_name
 from attribute.ingest.plans.errors import PlanError
-from attribute.ingest.plans.make import BYTES_PER_ROW, KEYS_PER_SECOND, make_plan
+from attribute.ingest.plans.make import (
+    ALL_REMOVED,
+    BYTES_PER_ROW,
+    IN_LEDGER,
+    IN_SCOPE,
+    KEYS_PER_SECOND,
+    NONE_WAITS,
+    OUTRANKED,
+    make_plan,
+)
 from attribute.ingest.stores import dump
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.transaction import Row
@@ -28,9 +37,10 @@ SELECT l.ledger_id, l.delivery_id, l.device_id, l.source, l.model, l.slot, l.t_i
    AND NOT EXISTS (SELECT 1 FROM vendor_pending p WHERE p.ledger_id = l.ledger_id)
    AND EXISTS (SELECT 1 FROM ledger n
                 WHERE n.device_id = l.device_id AND n.slot = l.slot AND n.source = l.source AND n.model = l.model
-                  AND n.plan_id IS NULL AND (n.epoch, n.seq, n.sub, n.fix) > (l.epoch, l.seq, l.sub, l.fix))
+                  AND n.plan_id IS NULL AND (+n.epoch, n.seq, n.sub, n.fix) > (l.epoch, l.seq, l.sub, l.fix))
  ORDER BY l.ledger_id
 """
+"""The sign before the epoch makes SQLite take the index by key."""
 INSERT_BACK: Final = """
 INSERT INTO ledger (ledger_id, delivery_id, device_id, source, model, slot, t_in, t_cached, t_out, t_reason, t_total,
                     epoch, seq, sub, fix, plan_id)
@@ -52,24 +62,36 @@ class ArchivedRow(NamedTuple):
 
 
 class ArchiveReader:
-    """Reads an archive front to back; asking for an earlier chunk starts over."""
+    """
+    Reads an archive front to back; asking for an earlier chunk starts over.
+
+    The file is opened once: what is read is what was hashed, whatever has that name by then.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         hashed = sha256()
         try:
-            with path.open("rb") as file:
-                while piece := file.read(1 << 20):
-                    hashed.update(piece)
+            self._file = path.open("rb")
+            while piece := self._file.read(1 << 20):
+                hashed.update(piece)
         except OSError as error:
             raise PlanError.needs_archive("cannot be read") from error
         self.sha256 = hashed.hexdigest()
         self._rows = self.rows()
         self._next = 0
 
+    def __enter__(self) -> Self:
+        """Closes the file when the block ends."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Let go of the file."""
+        self._file.close()
+
     def rows(self) -> Iterator[ArchivedRow]:
-        """Every row."""
-        with gzip.open(self._path, "rb") as file:
+        """Every row; only one such walk may be under way."""
+        self._file.seek(0)
+        with gzip.GzipFile(fileobj=self._file, mode="rb") as file:
             for line in file:
                 table, *columns, user_id = orjson.loads(line)
                 if table != "ledger" or len(columns) != 16:
@@ -104,12 +126,14 @@ def plan_retention(store: RelationalStore, archive: Path, *, before_day: int, re
         if not count:
             archive.unlink()
             raise PlanError.nothing_to_archive(day_name(before_day))
+        with ArchiveReader(archive) as reader:
+            written = reader.sha256
         return make_plan(
             store, tx, PlanKind.RETENTION, reason=reason, now_us=now_us,
             scope={"before": day_name(before_day), "rows": count},
-            details={"rows": count, "sha256": ArchiveReader(archive).sha256},
+            details={"rows": count, "sha256": written},
             expect={"ledger_rows_removed": count},
-            checks=("every archived row is in the ledger", "every archived row is outranked by a client's"),
+            checks=(IN_SCOPE, IN_LEDGER, OUTRANKED, NONE_WAITS, ALL_REMOVED),
             inverse="put the archived rows back",
             estimate={
                 "steps": -(-count // CHUNK), "seconds": 1 + count // KEYS_PER_SECOND, "bytes": count * BYTES_PER_ROW

@@ -7,18 +7,24 @@ form of itself is refused, so nothing in it can be read two ways.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
-from attribute.ingest.model import MAX_COUNT, SLOT_SECONDS, SLOTS_PER_DAY, Counts, Order
+from attribute.ingest.model import MAX_COUNT, SLOT_SECONDS, SLOTS_PER_DAY, Counts, Order, Weights
 from attribute.ingest.plans.errors import PlanError
 
 SCHEMA: Final = "attribute.plan/1"
+MAX_SLOT: Final = 5_000_000
+MAX_SOURCE_CHARS: Final = 64
+MAX_MODEL_CHARS: Final = 200
+"""What the tables take; a later half hour, or a longer name, is no key."""
+MAX_WEIGHT: Final = 1000
 CHUNK: Final = 1000
 """Keys per step of an apply."""
 
@@ -119,6 +125,11 @@ class Plan:
         return sha256(self.to_bytes()).hexdigest()
 
     @property
+    def before_slot(self) -> int:
+        """Of a retention plan: the first half hour that it leaves alone."""
+        return int(datetime.fromisoformat(f"{self.scope['before']}T00:00Z").timestamp()) // SLOT_SECONDS
+
+    @property
     def chunk_count(self) -> int:
         """Steps that an apply of the items takes."""
         return -(-len(self.items) // CHUNK)
@@ -156,6 +167,8 @@ class Plan:
             raise PlanError.unreadable(where, "is not a whole plan") from error
         if plan.to_bytes() != text:
             raise PlanError.unreadable(where, "is not as it was written")
+        if not _is_of_its_kind(plan):
+            raise PlanError.unreadable(where, f"is not a plan of the kind `{plan.kind.value}`")
         return plan
 
 
@@ -179,6 +192,46 @@ def day_name(day: int) -> str:
     return slot_name(day * SLOTS_PER_DAY)[:10]
 
 
+def _is_of_its_kind(plan: Plan) -> bool:
+    """Whether the plan holds what `plan` writes for its kind, so that no step can meet something else."""
+    match plan.kind:
+        case PlanKind.BACKFILL | PlanKind.CORRECT:
+            return len({item[:5] for item in plan.items}) == len(plan.items) and all(map(_ITEM[plan.kind], plan.items))
+        case PlanKind.RULE:
+            version, weights = plan.details.get("version"), plan.details.get("weights")
+            return type(version) is int and isinstance(weights, dict) and all(map(_are_weights, weights.values()))
+        case PlanKind.RETENTION:
+            rows, digest = plan.details.get("rows"), plan.details.get("sha256")
+            if type(rows) is not int or rows < 0 or plan.expect.get("ledger_rows_removed") != rows:
+                return False
+            return isinstance(digest, str) and _is_day(plan.scope.get("before"))
+        case PlanKind.SCHEMA:
+            return isinstance(plan.details.get("steps"), list)
+        case PlanKind.REBUILD:
+            return not plan.items
+
+
+_ITEM: Final[dict[PlanKind, Callable[[Item], bool]]] = {
+    PlanKind.BACKFILL: lambda item: item.base_order is None or item.base_order.epoch == 0,
+    PlanKind.CORRECT: lambda item: item.base_order is not None,
+}
+
+
+def _are_weights(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == len(Weights._fields)
+        and all(type(weight) is int and -MAX_WEIGHT <= weight <= MAX_WEIGHT for weight in value)
+    )
+
+
+def _is_day(value: object) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
@@ -193,7 +246,9 @@ def _counts(value: list[int]) -> Counts:
 
 def _item(value: list[Any]) -> Item:
     user_id, device_id, source, model, slot, counts, order, before = value
-    if type(slot) is not int or slot < 0:
+    if type(slot) is not int or not 0 <= slot <= MAX_SLOT or (order is None) != (before is None):
+        raise ValueError
+    if not (0 < len(source) <= MAX_SOURCE_CHARS and 0 < len(model) <= MAX_MODEL_CHARS):
         raise ValueError
     return Item(
         _text(user_id),

@@ -26,7 +26,7 @@ class PlanError(AttributionError):
     @classmethod
     def no_export(cls, where: str, what: str) -> Self:
         """Not an export, or not all of it."""
-        return cls(f"{where}: {what}", hint="make it with `attribute ingest export`")
+        return cls(f"{where}: {what}", hint="make it again with `attribute ingest export`, and keep every line of it")
 
     @classmethod
     def not_approved(cls, seen: str) -> Self:
@@ -52,12 +52,46 @@ class PlanError(AttributionError):
         return cls(f"plan {plan_id} is being applied", hint="finish it with `apply`, or undo it with `rollback`")
 
     @classmethod
+    def applied_elsewhere(cls) -> Self:
+        """Another process is at it this moment."""
+        return cls("another `apply` is under way here", hint="wait until it has ended; `rollback` makes it stop")
+
+    @classmethod
+    def stopped(cls, plan_id: int, state: str) -> Self:
+        """Somebody ended the plan while it was being applied."""
+        return cls(
+            f"plan {plan_id} is {state} since: this `apply` stopped before its next step and wrote nothing after that",
+            hint="`attribute ingest status` says where it stands",
+        )
+
+    @classmethod
+    def copy_behind(cls, plan_id: int, state: str, why: str) -> Self:
+        """Done here, and not known elsewhere yet."""
+        return cls(
+            f"plan {plan_id} is {state} here, but {why}",
+            hint="the same command again sends what is missing; so do later deliveries",
+        )
+
+    @classmethod
+    def replayed_here(cls, why: str) -> Self:
+        """Said here, and not known elsewhere yet."""
+        return cls(f"the history is replayed here, but {why}", hint="later deliveries send what is missing")
+
+    @classmethod
     def stale(cls, count: int, what: str) -> Self:
         """The database has moved on in the plan's scope."""
         return cls(
             f"the plan is stale: {count} {what} changed since it was made; nothing was written",
             hint="make a new plan",
             exit_code=GATE,
+        )
+
+    @classmethod
+    def foreign_keys(cls, count: int) -> Self:
+        """Only an edited plan names a device together with somebody else than its user."""
+        return cls(
+            f"the plan gives {count} keys to a user who is not that of their device; nothing was written",
+            hint="make a new plan; a plan is never edited",
         )
 
     @classmethod
@@ -103,7 +137,10 @@ class PlanError(AttributionError):
     @classmethod
     def bad_export_line(cls, where: str, number: int, what: str) -> Self:
         """A line of an export that was damaged or is none."""
-        return cls(f"{where}:{number}: {what}", hint="docs/ingest-data-model.md shows the form of an export")
+        return cls(
+            f"{where}:{number}: {what}",
+            hint="make it again with `attribute ingest export`; docs/ingest-data-model.md shows its form",
+        )
 
     @classmethod
     def unknown_device(cls, where: str, number: int) -> Self:
@@ -121,9 +158,9 @@ class PlanError(AttributionError):
         return cls(f"there is no plan {plan_id}", hint="`attribute ingest status` lists them")
 
     @classmethod
-    def not_undone(cls, plan_id: int, why: str) -> Self:
+    def not_undone(cls, plan_id: int, why: str, *, hint: str) -> Self:
         """This plan has no inverse, or not any more."""
-        return cls(f"plan {plan_id} cannot be rolled back: {why}", hint="restore the backup that `apply` named")
+        return cls(f"plan {plan_id} cannot be rolled back: {why}", hint=hint)
 
     @classmethod
     def needs_archive(cls, why: str) -> Self:

@@ -22,6 +22,11 @@ KEYS_PER_SECOND: Final = 5000
 KEYS_AT_BASE: Final = "every key stands where the plan saw it"
 AS_PLANNED: Final = "every key holds what was planned, or a newer client assertion"
 ROLLUPS_EQUAL_FACTS: Final = "rollups equal the facts"
+IN_SCOPE: Final = "every archived row lies before the day"
+IN_LEDGER: Final = "every archived row is in the ledger"
+OUTRANKED: Final = "every archived row is outranked by a client's"
+NONE_WAITS: Final = "no archived row waits for the records vendor"
+ALL_REMOVED: Final = "as many rows are removed as were planned"
 FACTS_EQUAL_LEDGER: Final = "facts equal the ledger's answer"
 
 FACT = """

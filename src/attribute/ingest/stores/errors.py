@@ -97,6 +97,14 @@ class StoreNotOpenedError(AttributionError):
         return cls(f"{where}: is damaged", hint="restore it from a backup")
 
     @classmethod
+    def backup_exists(cls, path: str) -> Self:
+        """A copy is never written over another file."""
+        return cls(
+            f"{path}: is there already, and a copy of the database never overwrites another file",
+            hint="name a new file with --backup, or move this one away",
+        )
+
+    @classmethod
     def already_served(cls, path: str) -> Self:
         """Another process serves this file."""
         return cls(f"{path}: is served by another process", hint="one service per file; stop the other one first")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 from uuid import uuid4
@@ -44,6 +44,9 @@ logging.getLogger("psycopg").addHandler(logging.NullHandler())
 FENCE_SHARED: Final = "SELECT pg_advisory_xact_lock_shared(1096045650, 1)"
 FENCE_ALONE: Final = "SELECT pg_advisory_xact_lock(1096045650, 1)"
 """Writers hold the fence together, a plan's step holds it alone: between two steps every writer sees the last one."""
+
+APPLYING: Final = "SELECT pg_try_advisory_lock(1096045650, 2)"
+APPLIED: Final = "SELECT pg_advisory_unlock(1096045650, 2)"
 
 
 def _options(lock_s: float) -> str:
@@ -222,6 +225,23 @@ class PostgresStore(RelationalStore):
         """A transaction with the fence to itself."""
         with self._transaction(*PLAN_TIMEOUTS, FENCE_ALONE, *STAGING) as tx:
             yield tx
+
+    @contextmanager
+    def applying(self) -> Iterator[bool]:
+        """A lock of a session of its own: the server lets go of it when the session ends, and so with its process."""
+        started = time.perf_counter()
+        try:
+            connection = psycopg.connect(self.url, autocommit=True, **self._session)
+        except psycopg.OperationalError as error:
+            raise StoreUnavailable("the database is away", Evidence(503, ms_since(started))) from error
+        with closing(connection):
+            alone = bool(connection.execute(APPLYING).fetchall()[0][0])
+            try:
+                yield alone
+            finally:
+                if alone:  # said aloud, because a server takes note of a closed session only some time later
+                    with suppress(psycopg.OperationalError):
+                        connection.execute(APPLIED)
 
     @contextmanager
     def reading(self) -> Iterator[PostgresTransaction]:

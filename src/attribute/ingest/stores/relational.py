@@ -65,6 +65,14 @@ class RelationalStore(ABC):
         """A transaction with no writer under way: begun ones have ended, new ones wait."""
 
     @abstractmethod
+    def applying(self) -> AbstractContextManager[bool]:
+        """
+        Be the only one who applies a plan, until the block or the process ends, however it ends.
+
+        Whoever is not gets False, at once. Writers and rollbacks are not kept away.
+        """
+
+    @abstractmethod
     def next_ticket(self, device: Device) -> Ticket:
         """A place in line."""
 
@@ -134,8 +142,20 @@ class RelationalStore(ABC):
         """What was seen of the upstream; for an embedded store that is the database, which has just committed."""
         return Evidence(200, ms_since(started))
 
-    def after_plan(self) -> None:  # noqa: B027 - only a store with a copy elsewhere has something to do
-        """A plan has written; a store with a copy elsewhere brings it up to date."""
+    def make_way(self) -> None:  # noqa: B027 - only a store whose writers do not wait in a queue has something to do
+        """Between two steps of a plan: let those write who wait for their turn."""
+
+    def voided(self, tx: Transaction, plan_id: int) -> None:  # noqa: B027 - only a store with a copy elsewhere has something to do
+        """A plan is voided in this transaction: a copy elsewhere has yet to hear of it."""
+
+    def after_plan(self) -> int:
+        """
+        A plan has written; a store with a copy elsewhere brings it up to date, and says how many rows it sent.
+
+        Raises:
+            StoreError: the copy did not confirm all of it; what it lacks is noted here and sent with what comes later.
+        """
+        return 0
 
     def seal_if_idle(self) -> None:
         """Seal what is not sealed; where somebody is in the way the next round does it."""

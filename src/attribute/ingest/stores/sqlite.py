@@ -40,6 +40,14 @@ PRAGMAS: Final = (
 )
 """FULL makes every commit durable; recursive triggers keep ``INSERT OR REPLACE`` from slipping past append-only."""
 
+VOIDED_WAIT: Final = """
+INSERT INTO vendor_pending
+SELECT l.ledger_id FROM batch b CROSS JOIN ledger l
+ WHERE l.ledger_id = b.ledger_id AND l.plan_id = :plan_id
+   AND l.ledger_id <= (SELECT last_ledger_id FROM vendor_seen)
+ON CONFLICT DO NOTHING
+"""
+"""Later rows begin to wait by themselves when the vendor's store next writes; without a vendor that is all of them."""
 SAFE_VERSION: Final = (3, 51, 3)
 READERS: Final = 8
 
@@ -107,6 +115,8 @@ class SqliteStore(RelationalStore):
         self._writer = self.connect()
         try:
             self._prepare(tolerate_missing=migrate)
+            with self.reading() as tx:
+                self._last_ticket = int(tx.rows("SELECT coalesce(max(last_ticket), 0) FROM device")[0][0])
         except StoreBusy:
             self._busy_s = 0.0  # it was waited for already; nothing is open yet that a checkpoint could be of
             self.close()
@@ -114,8 +124,6 @@ class SqliteStore(RelationalStore):
         except BaseException:
             self.close()
             raise
-        with self.reading() as tx:
-            self._last_ticket = int(tx.rows("SELECT coalesce(max(last_ticket), 0) FROM device")[0][0])
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
@@ -253,6 +261,19 @@ class SqliteStore(RelationalStore):
             yield tx
 
     @contextmanager
+    def applying(self) -> Iterator[bool]:
+        """A lock of the operating system on a file beside the database: it does not outlive its process."""
+        lock = sqlite_file.FileLock(self.path.with_name(self.path.name + "-plan"))
+        try:
+            yield lock.try_hold()
+        finally:
+            lock.close()
+
+    def make_way(self) -> None:
+        """Writers of other processes look for the lock every now and then: leave it alone for as long as they need."""
+        time.sleep(sqlite_file.PATIENCE_S)
+
+    @contextmanager
     def reading(self) -> Iterator[SqliteTransaction]:
         """A snapshot on a connection that cannot write."""
         started = time.perf_counter()
@@ -305,6 +326,10 @@ class SqliteStore(RelationalStore):
             self._last_ticket += 1
             return Ticket(int(found[0][0]), self._last_ticket)
 
+    def voided(self, tx: Transaction, plan_id: int) -> None:
+        """Rows that a vendor has, or is to get, wait for it once more: with them it hears that their plan is void."""
+        tx.run(VOIDED_WAIT, plan_id=plan_id)
+
     def wal_bytes(self) -> int:
         """Size of the write-ahead log."""
         wal = self.path.with_name(self.path.name + "-wal")
@@ -328,17 +353,21 @@ class SqliteStore(RelationalStore):
         Write a whole, checked copy of the database to a file that is not there yet.
 
         Raises:
-            StoreNotOpenedError: the copy is damaged.
+            StoreNotOpenedError: there is such a file, or the copy is damaged.
         """
-        sqlite_file.create(target)
-        with self._turn, self._process_lock.held(time.monotonic() + self._busy_s), self._failures(time.perf_counter()):
-            self._writer.execute("VACUUM INTO ?", (str(target),))
-        copy = sqlite3.connect(target)
-        try:
-            if copy.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-                raise StoreNotOpenedError.damaged(str(target))
-        finally:
-            copy.close()
+        with sqlite_file.whole(target) as part:
+            with (
+                self._turn,
+                self._process_lock.held(time.monotonic() + self._busy_s),
+                self._failures(time.perf_counter()),
+            ):
+                self._writer.execute("VACUUM INTO ?", (str(part),))
+            copy = sqlite3.connect(part)
+            try:
+                if copy.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+                    raise StoreNotOpenedError.damaged(str(target))
+            finally:
+                copy.close()
         return True
 
 

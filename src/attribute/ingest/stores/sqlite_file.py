@@ -17,6 +17,8 @@ from attribute.ingest.stores.errors import StoreNotOpenedError
 APPLICATION_ID = 0x41545452
 _MAGIC = b"SQLite format 3\0"
 _POLL_S = 0.002
+PATIENCE_S: Final = 5 * _POLL_S
+"""Whoever leaves a `FileLock` alone for so long lets those take it who wait for it."""
 MOUNTS: Final = Path("/proc/self/mountinfo")
 _FAR: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.glusterfs"}
@@ -94,6 +96,50 @@ def create(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreNotOpenedError.no_folder(str(path)) from error
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """
+    Write a new file under another name and give it its own only when it is whole and on the disk.
+
+    Only one process may do so for one path. What one that was killed left behind is written anew.
+
+    Raises:
+        StoreNotOpenedError: there is something under its own name, or its folder is missing or closed to us.
+    """
+    if os.path.lexists(path):
+        raise StoreNotOpenedError.backup_exists(str(path))
+    part = path.with_name(path.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreNotOpenedError.no_folder(str(path)) from error
+    try:
+        yield part
+        _sync(part)
+        _give_name(part, path)
+        _sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _give_name(part: Path, path: Path) -> None:
+    try:
+        os.link(part, path)
+    except FileExistsError as error:
+        raise StoreNotOpenedError.backup_exists(str(path)) from error
+    except OSError:  # a file system without hard links
+        part.rename(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class FileLock:

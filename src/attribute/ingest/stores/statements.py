@@ -145,9 +145,9 @@ SELECT g.gen_id, s.user_id, s.day, s.source, s.model, s.t_in, s.t_cached, s.t_ou
 
 DROP_EMPTY_GROUPS = """
 DELETE FROM rollup_day
- WHERE EXISTS (SELECT 1 FROM touched t JOIN gen g ON g.state IN ('building', 'active')
-                WHERE g.gen_id = rollup_day.gen_id AND t.user_id = rollup_day.user_id AND t.day = rollup_day.day
-                  AND t.source = rollup_day.source AND t.model = rollup_day.model)
+ WHERE (gen_id, user_id, day, source, model) IN (SELECT g.gen_id, t.user_id, t.day, t.source, t.model
+                                                   FROM touched t CROSS JOIN gen g
+                                                  WHERE g.state IN ('building', 'active'))
    AND NOT EXISTS (SELECT 1 FROM fact f
                     WHERE f.user_id = rollup_day.user_id AND f.slot >= rollup_day.day * 48
                       AND f.slot < rollup_day.day * 48 + 48
@@ -158,9 +158,7 @@ DELETE FROM rollup_day
 
 FORGET_FACTS = """
 DELETE FROM fact
- WHERE EXISTS (SELECT 1 FROM batch b
-                WHERE b.user_id = fact.user_id AND b.slot = fact.slot AND b.source = fact.source
-                  AND b.model = fact.model AND b.device_id = fact.device_id)
+ WHERE (user_id, slot, source, model, device_id) IN (SELECT user_id, slot, source, model, device_id FROM batch)
 """
 
 RECALL_FACTS = """

@@ -49,6 +49,7 @@ OLDEST: Final = (
  WHERE p.ledger_id > :after ORDER BY p.ledger_id LIMIT :row_limit
 """
 )
+VOIDS: Final = "SELECT plan_id FROM plan_void ORDER BY plan_id"
 REGISTER: Final = """
 INSERT INTO vendor_pending SELECT ledger_id FROM ledger
  WHERE ledger_id > (SELECT last_ledger_id FROM vendor_seen)
@@ -82,7 +83,7 @@ class VendorStore(SqliteStore):
         migrate: bool = False,
     ) -> None:
         self._client = client
-        self._confirmed: set[int] = set()
+        self._confirmed: dict[int, int | None] = {}
         super().__init__(path, busy_s=busy_s, serving=serving, create=create, migrate=migrate)
 
     def close(self) -> None:
@@ -125,10 +126,10 @@ class VendorStore(SqliteStore):
         sent, after = 0, 0
         with self.writing() as tx:
             noted = self._note(tx)
-            voids = [{"plan_id": int(row[0])} for row in tx.rows("SELECT plan_id FROM plan_void ORDER BY plan_id")]
+            voids: list[Record] = [{"plan_id": int(row[0])} for row in tx.rows(VOIDS)]
         self._forget(noted)
         for start in range(0, len(voids), CHUNK):
-            self._must(VOID_TABLE, voids[start : start + CHUNK], VOID_KEY)  # type: ignore[arg-type]  # int is a value
+            self._must(VOID_TABLE, voids[start : start + CHUNK], VOID_KEY)
         while True:
             with self.reading() as tx:
                 found = tx.rows(OLDEST, after=after, row_limit=CHUNK)
@@ -144,37 +145,56 @@ class VendorStore(SqliteStore):
         self._forget(noted)
         return sent
 
-    def after_plan(self) -> None:
+    def after_plan(self) -> int:
         """Bring the vendor up to date with what a plan wrote."""
-        self.flush()
+        return self.flush()
 
     def pending(self, tx: Transaction) -> int:
         """Ledger rows that wait."""
         return number(tx, "SELECT count(*) FROM vendor_pending") - len(self._confirmed)
 
     def _note(self, tx: Transaction) -> set[int]:
-        """Write down which rows wait: new ones do, confirmed ones do not any more. A crash repeats a send, no more."""
+        """
+        Write down which rows wait: new ones do, confirmed ones do not any more. A crash repeats a send, no more.
+
+        A row whose plan was voided after it was sent, maybe by another process, goes on waiting, to be sent with that.
+        """
         with self._keys_lock:
-            noted = set(self._confirmed)
-        for ledger_id in noted:
-            tx.run("DELETE FROM vendor_pending WHERE ledger_id = :ledger_id", ledger_id=ledger_id)
+            noted = dict(self._confirmed)
+        voided = {row[0] for row in tx.rows(VOIDS)} if any(noted.values()) else set()
+        for ledger_id, plan_id in noted.items():
+            if plan_id not in voided:
+                tx.run("DELETE FROM vendor_pending WHERE ledger_id = :ledger_id", ledger_id=ledger_id)
         tx.run(REGISTER)
         tx.run(SEEN)
-        return noted
+        return set(noted)
 
     def _forget(self, noted: set[int]) -> None:
         with self._keys_lock:
-            self._confirmed -= noted
+            for ledger_id in noted:
+                self._confirmed.pop(ledger_id, None)
 
     def _unconfirmed(self, rows: list[Row]) -> list[Row]:
         return [row for row in rows if row[0] not in self._confirmed]
 
     def _send(self, rows: list[Row]) -> Evidence:
+        """Rows are confirmed together with what makes them void; until both are, all of them wait."""
         records = [dict(zip(RECORD_NAMES, row[1:], strict=True)) for row in rows]
+        voided = self._voided_of(rows)
+        told = NOT_CALLED
+        if voided:
+            told = self._must(VOID_TABLE, [{"plan_id": plan_id} for plan_id in voided], VOID_KEY)
         evidence = self._must(LEDGER_TABLE, records, LEDGER_KEY)
         with self._keys_lock:
-            self._confirmed |= {row[0] for row in rows}
-        return evidence
+            self._confirmed |= {row[0]: None if row[-1] in voided else row[-1] for row in rows}
+        return Evidence(evidence.status, told.latency_ms + evidence.latency_ms, told.calls + evidence.calls)
+
+    def _voided_of(self, rows: list[Row]) -> list[int]:
+        plans = {row[-1] for row in rows} - {None}
+        if not plans:
+            return []
+        with self.reading() as tx:
+            return [int(row[0]) for row in tx.rows(VOIDS) if row[0] in plans]
 
     def _must(self, table: str, records: list[Record], key: tuple[str, ...]) -> Evidence:
         answer = self._client.upsert(table, records, on_conflict=key)
