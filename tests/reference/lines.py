@@ -89,12 +89,10 @@ def tell_line(told: Told, number: int, line: bytes, strict: bool, cut_off: bool)
 
 
 def find(line: bytes, cut_off: bool) -> tuple[Obj | None, int | None]:
-    if 0 in line and looks_like_utf16(line):
-        raise RejectedError("encoding")
+    if 0 in line:
+        raise RejectedError("encoding" if looks_like_utf16(line) else "nul")
     if line[:3] == b"\xef\xbb\xbf":
         line = line[3:]
-    if 0 in line and opening(line) is not None:
-        raise RejectedError("nul")
     if all(byte in b" \t\n\r\v\f" for byte in line):
         return None, None
     at = opening(line)

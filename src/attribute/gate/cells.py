@@ -100,12 +100,10 @@ class Sample:
         """Return the UNKNOWN requests of one kind by slot."""
         return self.unexplained if kind is Kind.UNEXPLAINED else self.refused
 
-    def requests(self, hours: int) -> int:
-        """Return all requests of the last *hours*, of every kind."""
-        unknown = sum(
-            requests for kind in Kind for slot, requests in self.slots_of(kind).items() if slot < hours * _SLOTS_AN_HOUR
-        )
-        return self.other[hours] + unknown
+    def requests(self, hours: int, kind: Kind = Kind.UNEXPLAINED) -> int:
+        """Return the requests of the last *hours* that say something of one kind: all but UNKNOWN ones of the other."""
+        slots = self.slots_of(kind).items()
+        return self.other[hours] + sum(requests for slot, requests in slots if slot < hours * _SLOTS_AN_HOUR)
 
     def unseen(self) -> dict[int, int]:
         """Return by slot the requests that lack evidence: healthy ones, and UNKNOWN ones that were not refused."""

@@ -49,7 +49,7 @@ class SpikeTest:
             asked (windows of an hour).
         late_counted: UNKNOWN requests in the last quarter, with bursts cut; 0 where that is not asked.
         late_incident: incident requests in the last quarter, likewise.
-        silent: whether the last quarter has no request at all, of whatever kind, healthy ones included.
+        silent: whether the last quarter has no request, healthy ones included, but for UNKNOWN ones of the other kind.
         slots: in how many ten-minute slots UNKNOWN requests were seen.
         stands_out: whether it would fail, were it still there.
         fails: the verdict.
@@ -228,7 +228,7 @@ class _Counts:
             late_counted=late,
             late_incident=sample.known[quarter] + late if quarter else 0,
             late_requests=sample.other[quarter] + late if quarter else 0,
-            late_all=sample.requests(quarter) if quarter else 0,
+            late_all=sample.requests(quarter, kind) if quarter else 0,
             slots=frozenset(kept),
         )
 

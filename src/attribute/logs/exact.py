@@ -122,15 +122,11 @@ class ExactDecoder:
             line: its bytes without the newline.
             cut_off: whether it is the source's last and has no newline.
         """
-        has_nul = b"\0" in line
-        if has_nul and utf16(line):
-            self._reject(number, RejectReason.ENCODING)
+        if b"\0" in line:  # damage, whatever else it holds
+            self._reject(number, RejectReason.ENCODING if utf16(line) else RejectReason.NUL)
             return
         line = line.removeprefix(_BOM)  # of the file, or of one that was appended to it
         start = object_start(line)
-        if has_nul and start >= 0:
-            self._reject(number, RejectReason.NUL)
-            return
         if start < 0:
             if line.isspace() or not line:
                 self.blank += 1
