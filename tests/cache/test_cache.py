@@ -188,7 +188,7 @@ def test_line_over_the_border_of_two_ranges_is_looked_at_to_its_end(
     cache, path = cache_in(logs), logs / "logs" / "a.jsonl"
     text = path.read_bytes()
     assert text[30_000 - 60 : 30_000 + 60].count(b"\n") < 2
-    for cut in range(30_000 - 60, 30_000 + 300, 20):
+    for cut in (29_950, 30_000, 30_001, 30_040, 30_063, 30_064, 30_200):
         path.write_bytes(text)
         analyse(options_for(logs, cache))
         os.truncate(path, cut)

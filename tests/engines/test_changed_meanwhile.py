@@ -34,14 +34,14 @@ def test_log_that_shrinks_counts_up_to_a_place_and_says_so(
     (tmp_path / "b.log").write_bytes(log_of(4000, 300))
     kept_bytes = (nth - 1) * CHUNK_BYTES + 5_000
     lock, read = threading.Lock(), Unread.read
-    count = 0
+    is_cut = False
 
     def cut_off(self: Unread) -> Reading:
-        nonlocal count
-        with lock:
-            count += 1
-            if count == nth:
+        nonlocal is_cut
+        with lock:  # threads read in any order: it is the part that is cut off which must not have been read yet
+            if not is_cut and self.start <= kept_bytes < self.end:
                 os.truncate(log, kept_bytes)
+                is_cut = True
         return read(self)
 
     monkeypatch.setattr(Unread, "read", cut_off)
