@@ -118,9 +118,15 @@ static const uint8_t *instant(Scan *scan, const uint8_t *at, const uint8_t *end,
         at = rfc_3339(at + 1, end, &scan->minute, us);
         return at != NULL && at < end && *at == '"' ? at + 1 : NULL;
     }
-    double number;
-    at = decimal(at, end, 15, &number);
-    return at != NULL && since_the_epoch(number, us) ? at : NULL;
+    uint64_t number = 0;
+    double fraction;
+    const uint8_t *behind = whole_number(at, end, 15, &number);
+    if (behind == NULL || behind == end || *behind != '.') { /* mostly */
+        *us = (int64_t)number * (number < SECONDS_BELOW ? 1000000 : 1000);
+        return behind != NULL && number > 0 && *us <= MOST_US ? behind : NULL;
+    }
+    at = decimal(at, end, 15, &fraction);
+    return at != NULL && since_the_epoch(fraction, us) ? at : NULL;
 }
 
 static const uint8_t *upstream_status_value(const uint8_t *at, const uint8_t *end, int16_t *status)
