@@ -183,11 +183,8 @@ def share_or_count(place: str, value: object) -> tuple[float | None, int | None]
         GateConfigError: it is neither.
     """
     if isinstance(value, str) and value.endswith("%"):
-        try:
-            share = float(value[:-1]) / 100
-        except ValueError:
-            share = -1.0
-        if 0 <= share <= 1:
+        share = _share(value)
+        if share is not None:
             return share, None
     elif type(value) is int and 0 <= value <= _MOST:
         return None, value
@@ -203,13 +200,19 @@ def share_of(flag: str, text: str) -> float:
     Raises:
         GateConfigError: it is none.
     """
+    share = _share(text)
+    if share is None:
+        raise GateConfigError.no_share(flag, text)
+    return share
+
+
+def _share(text: str) -> float | None:
+    """Read a share, or return None where *text* is none."""
     try:
         share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise GateConfigError.no_share(flag, text)
-    return share
+        return None
+    return share if 0 <= share <= 1 else None
 
 
 def hours_of(place: str, text: str) -> int:

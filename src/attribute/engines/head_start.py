@@ -120,5 +120,5 @@ def head_start(options: AnalysisOptions) -> HeadStart | None:
     if keeper is not None:
         if keeper.has_start or keeper.is_like_others:
             return None
-        start, end = keeper.ranges(0)[0]
+        start, end = next(keeper.ranges(0))
     return HeadStart(discovery, options, start=start, end=end)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -134,16 +133,17 @@ class Keeper:
         """Whether something lies there, sound or not, for the file's first range."""
         return self._store.has(self._key(0))
 
-    def ranges(self, start: int) -> Sequence[tuple[int, int | None]]:
-        """Return the ranges to read and keep from *start* on; the end is None for all of a compressed file."""
-        end = self._snapshot.lines_end
+    def ranges(self, start: int) -> Iterator[tuple[int, int | None]]:
+        """Yield the ranges to read and keep from *start* on; the end is None for all of a compressed file."""
         if not self._snapshot.is_plain:
-            return [(0, None)] if start == 0 else []
-        cuts = [start]
-        while cuts[-1] < end:  # between lines: by its last bytes a range is recognised, and none of its lines goes on
-            cut = line_start(self._snapshot.path, cuts[-1] + SEGMENT_BYTES)
-            cuts.append(end if cut is None else min(cut, end))
-        return list(itertools.pairwise(cuts))
+            yield from [(0, None)] if start == 0 else []
+            return
+        end = self._snapshot.lines_end
+        while start < end:  # between lines: by its last bytes a range is recognised, and none of its lines goes on
+            cut = line_start(self._snapshot.path, start + SEGMENT_BYTES)
+            stop = end if cut is None else min(cut, end)
+            yield start, stop
+            start = stop
 
     @property
     def end(self) -> int:
