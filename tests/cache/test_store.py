@@ -338,3 +338,19 @@ def test_folder_that_cannot_be_searched_is_told(
     assert done.err.startswith(
         f"attribute: error: {store.folder} cannot be searched for entries: Permission denied\n  hint: "
     )
+
+
+def test_folder_that_others_may_write_to_is_not_used_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever wonders why no run gets faster asks what is kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    command = CommandLine(capfd)
+    folder = tmp_path / "attribute"
+    folder.mkdir()
+    assert "not used" not in command("cache", "show").out
+    folder.chmod(0o777)
+    store = Store(folder=folder)
+    store.put("a" * 64, b"payload")
+    assert store.entries() == []
+    assert "not used: others may write to it (mode 0777)" in command("cache", "show").out

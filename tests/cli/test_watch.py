@@ -6,9 +6,11 @@ import gzip
 import itertools
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -310,6 +312,33 @@ def test_piped_watch_prints_one_plain_line_per_look(folder: Path) -> None:
     assert first == second
     assert first.startswith(b"VENDOR")
     assert b"\x1b" not in done.stdout
+
+
+def test_terminal_that_is_made_narrower_is_drawn_as_narrow_from_the_next_look_on(folder: Path) -> None:
+    """A line that is longer than the screen is wide breaks it."""
+    (folder / "a.jsonl").write_text("".join(line(number) for number in range(40)))
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (50, 120))
+    command = [sys.executable, "-m", "attribute", "watch", "--isolated", "--every", "2", "--looks", "2", str(folder)]
+    surroundings = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=surroundings | {"TERM": "xterm"}):
+        os.close(theirs)
+        wide = ruler(ours)
+        termios.tcsetwinsize(ours, (50, 60))
+        narrow = ruler(ours)
+    os.close(ours)
+    assert (wide, narrow) == (120, 60)
+
+
+def ruler(terminal: int) -> int:
+    """Return how long the line across the next screen is."""
+    text = b""
+    while b"\nDATA" not in text or not text.endswith(b"\n"):
+        try:
+            text += os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            break
+    return text.decode().count("─")
 
 
 @pytest.mark.parametrize("paths", [[], ["-"]])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from attribute.logs.lines import Decoded, decode_chunk
 from attribute.logs.raw import Problem
 from attribute.logs.scanning import SCAN
 from attribute.logs.sources import discover
+from tests.cache.test_cache import log_of
 from tests.cluster.logs import EPOCH, lines, write
 from tests.cluster.parity import FIXTURES, assert_parity, assert_same, options
 from tests.drawn import examples
@@ -216,6 +218,54 @@ def test_file_that_a_worker_does_not_see_is_an_error(tmp_path: Path, monkeypatch
 
     with pytest.raises(ClusterError, match=r"a\.log` is on this machine, and a worker does not see it"):
         cluster.analyse(options(tmp_path), Shuffled(kernel=elsewhere))
+
+
+def _renamed(log: Path) -> None:
+    log.rename(log.with_suffix(".1"))
+
+
+def _emptied(log: Path) -> None:
+    os.truncate(log, 0)
+
+
+@pytest.mark.parametrize("count", [0, 300, 9000])
+@pytest.mark.parametrize("change", [_renamed, _emptied])
+def test_file_that_is_rotated_between_two_splits_is_listed_and_its_successor_not_counted(
+    count: int, change: Callable[[Path], None], tmp_path: Path
+) -> None:
+    """Never is half of one log counted with half of another, nor half of one taken for all of it."""
+    log = tmp_path / "logs" / "a.log"
+    log.parent.mkdir()
+    text = log_of(0, 2000)
+    log.write_bytes(text)
+
+    class Rotating(Shuffled):
+        def run(self, common: bytes, tasks: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+            for place, (number, payload) in enumerate(tasks):
+                if place == 2:
+                    change(log)
+                    with log.open("ab") as file:
+                        file.write(log_of(90_000, count))
+                yield number, self.kernel(common, payload)
+
+    account = cluster.analyse(options(log.parent), Rotating(), split_bytes=50_000).account
+    assert account.lines == text[: text.index(b"\n", 100_000)].count(b"\n") + 1
+    assert [note.reason for note in account.incomplete_files] == ["replaced before it was read"]
+
+
+def test_file_that_was_cut_off_before_a_split_of_it_is_read_is_listed(tmp_path: Path) -> None:
+    """One that begins as it did, and ends before the split begins, has no lines of it: that is no empty split."""
+    log = tmp_path / "a.log"
+    log.write_bytes(log_of(0, 2000))
+
+    class CuttingOff(Shuffled):
+        def run(self, common: bytes, tasks: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+            os.truncate(log, 120_000)
+            return super().run(common, tasks)
+
+    account = cluster.analyse(options(log), CuttingOff(), split_bytes=50_000).account
+    assert [note.reason for note in account.incomplete_files] == ["shrank while it was read"]
+    assert account.lines == account.records == log.read_bytes()[:100_000].count(b"\n") + 1
 
 
 def _vanished(path: str) -> object:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import gzip
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from attribute.engines import gathering
+from attribute.engines import gathering, keeper
 from attribute.engines.analysis import AnalysisOptions
+from attribute.engines.keeper import Keeper
 from attribute.engines.local import analyse
 from attribute.engines.settle import ChangedError, settle
 from attribute.logs import opened
@@ -161,6 +162,75 @@ def test_records_that_are_gone_at_the_second_look_are_missed(
     if cache is not None:
         log.write_bytes(joined_log())
         assert_same(tmp_path, cache)
+
+
+def written_anew(count: int) -> Callable[[Path], None]:
+    """Return what empties a log, as rotation by copying does, and writes other lines into it."""
+
+    def write(log: Path) -> None:
+        os.truncate(log, 0)
+        with log.open("ab") as file:
+            file.write(log_of(90_000, count))
+
+    return write
+
+
+def changing_between_ranges(monkeypatch: pytest.MonkeyPatch, nth: int, change: Callable[[], None]) -> list[int]:
+    """Have logs kept in small ranges, and a change come before the *nth* is read; return where each begins."""
+    ranges, begins = Keeper.ranges, list[int]()
+
+    def changed(self: Keeper, start: int, opens: Callable[[str], PlainFile]) -> Iterator[tuple[int, int | None]]:
+        for number, area in enumerate(ranges(self, start, opens)):
+            assert number < 100, "ranges of a log that do not end"
+            begins.append(area[0])
+            if number == nth:
+                change()
+            yield area
+
+    monkeypatch.setattr(keeper, "SEGMENT_BYTES", 50_000)
+    monkeypatch.setattr(Keeper, "ranges", changed)
+    return begins
+
+
+@pytest.mark.parametrize("nth", [0, 1, 3])
+@pytest.mark.parametrize("change", [renamed, deleted])
+def test_log_that_is_renamed_between_two_ranges_is_read_to_its_end(
+    nth: int, change: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ranges are cut and read from the file that was opened, whatever lies at its path by then."""
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "a.log"
+    log.write_bytes(log_of(0, 2000))
+    cache = cache_in(tmp_path)
+    expected = told(analyse(options_for(tmp_path)))
+    with monkeypatch.context() as patch:
+        begins = changing_between_ranges(patch, nth, lambda: change(log))
+        assert told(analyse(options_for(tmp_path, cache))) == expected
+        assert begins == sorted(set(begins))
+        assert len(begins) > 4
+    log.parent.joinpath("b.log").write_bytes(log_of(2000, 30))
+    assert_same(tmp_path, cache)
+
+
+@pytest.mark.parametrize("nth", [0, 1, 3])
+@pytest.mark.parametrize("change", [truncated, written_anew(30), written_anew(9000)])
+def test_log_that_is_emptied_between_two_ranges_counts_up_to_there_and_says_so(
+    nth: int, change: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written behind it is of another log, however long: never are halves of two counted together."""
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "a.log"
+    text = log_of(0, 2000)
+    log.write_bytes(text)
+    cache = cache_in(tmp_path)
+    with monkeypatch.context() as patch:
+        begins = changing_between_ranges(patch, nth, lambda: change(log))
+        account = analyse(options_for(tmp_path, cache)).account
+    assert account.lines == text[: begins[nth]].count(b"\n")
+    reason = "shrank while it was read" if log.stat().st_size < len(text) else "rewritten while it was read"
+    assert [note.reason for note in account.incomplete_files] == [reason]
+    log.parent.joinpath("b.log").write_bytes(log_of(2000, 30))
+    assert_same(tmp_path, cache)
 
 
 def _broken(*_: object) -> bytes:

@@ -212,13 +212,21 @@ class Store:
         with contextlib.suppress(OSError), os.scandir(self.folder) as found:
             yield from [Path(each.path) for each in found if each.name.endswith(_SUFFIX) and _is_removable(each)]
 
-    def _is_ours(self) -> bool:
-        """Whether nobody else may put anything into the folder."""
+    def why_unused(self) -> str | None:
+        """Say why nothing is kept in the folder; None where nothing speaks against it, or where there is none yet."""
         try:
             found = self.folder.stat()
-        except OSError:
-            return False
-        return found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return error.strerror or str(error)
+        if found.st_uid != os.geteuid():
+            return "it is another user's"
+        return f"others may write to it (mode {found.st_mode & 0o777:04o})" if found.st_mode & _OTHERS_WRITE else None
+
+    def _is_ours(self) -> bool:
+        """Whether the folder is there, and nobody else may put anything into it."""
+        return self.why_unused() is None and os.path.isdir(self.folder)  # noqa: PTH112 - which never raises
 
     @contextlib.contextmanager
     def _opened(self, key: str) -> Iterator[io.FileIO | None]:

@@ -46,6 +46,10 @@ def show() -> None:
     entries = store.entries()
     total = sum(entry.size_bytes for entry in entries)
     click.echo(f"{terminal(str(store.folder))}: {len(entries)} entries, {total:,} of at most {MOST_BYTES:,} bytes")
+    if (why := store.why_unused()) is not None:
+        click.echo(
+            f"not used: {why}; make the folder yours alone (`chmod 700`), or have XDG_CACHE_HOME name another one"
+        )
     for entry in entries:
         used = datetime.fromtimestamp(entry.used_s, UTC)
         click.echo(f"{used:%Y-%m-%d %H:%M:%S} UTC  {entry.size_bytes:>14,}  {terminal(entry.name)}")

@@ -82,7 +82,6 @@ def watch(flags: AnalysisFlags, *, every: float, count: int | None) -> int:
         raise WatchError.standard_input()
     redraws = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     flags = replace(flags, no_progress=True, oneline=not redraws)
-    style = style_of(flags)
     job = prepare(flags)
     job = replace(job, window=job.window.in_whole_minutes())  # what is read for one look is kept for the next
 
@@ -91,10 +90,10 @@ def watch(flags: AnalysisFlags, *, every: float, count: int | None) -> int:
             sys.stderr.write(f"attribute: note: {terminal(text)}\n")
 
     def draw(result: Result) -> Iterator[bytes]:
-        return writer("text")(result, style)
+        return writer("text")(result, style_of(flags))  # a terminal may have another width by now
 
     def waiting(error: AttributionError) -> Iterator[bytes]:
-        yield f"WAITING {terminal(error.message, ascii_only=style.ascii_only)}; watching goes on\n".encode()
+        yield f"WAITING {terminal(error.message, ascii_only=style_of(flags).ascii_only)}; watching goes on\n".encode()
 
     for pieces in looks(job, draw, waiting, count=count, wait=lambda: time.sleep(every), note=note):
         write_output([*([HOME_AND_CLEAR] if redraws else []), *pieces], None)

@@ -20,7 +20,7 @@ from attribute.engines.kernel import Common, Task, common_bytes, task_bytes
 from attribute.engines.splits import SPLIT_BYTES, Split, plan
 from attribute.engines.wire import Reply, WireError, unpack
 from attribute.frames import RECORDS
-from attribute.logs.chunks import Problem, SourceOutcome
+from attribute.logs.chunks import Problem, SourceOutcome, stamp_of
 from attribute.logs.names import shown
 from attribute.logs.sources import Source, discover
 from attribute.logs.storage import is_url
@@ -237,10 +237,13 @@ class _Job:
 
 
 def _from_anywhere(source: Source) -> Source:
-    """Return *source* as another machine knows it: by its whole path, without this machine's numbers for it."""
+    """Return *source* as another machine knows it: by its whole path and how it begins, without our numbers for it."""
     assert source.path is not None
-    path = source.path if is_url(source.path) else os.path.abspath(source.path)  # noqa: PTH100 - any bytes
-    return Source(path=path, name=source.name, size_bytes=source.size_bytes, stamp=source.stamp)
+    if is_url(source.path):
+        path, stamp = source.path, source.stamp
+    else:
+        path, stamp = os.path.abspath(source.path), stamp_of(source.path)  # noqa: PTH100 - any bytes
+    return Source(path=path, name=source.name, size_bytes=source.size_bytes, stamp=stamp)
 
 
 def _is_here(source: Source) -> bool:

@@ -39,14 +39,17 @@ class HeadStart:
     Args:
         discovery: what is read.
         options: how.
+        files: where the sources are opened.
         start: the range of the first source ...
         end: ... that is read first; its end is None for the source's.
     """
 
-    def __init__(self, discovery: Discovery, options: AnalysisOptions, *, start: int, end: int | None) -> None:
+    def __init__(
+        self, discovery: Discovery, options: AnalysisOptions, files: OpenedFiles, *, start: int, end: int | None
+    ) -> None:
         self.discovery = discovery
         self.area = (start, end)
-        self.files = OpenedFiles()
+        self.files = files
         self.reader = ChunkReader(
             discovery.sources[0],
             chunk_bytes=options.chunk_bytes,
@@ -116,9 +119,10 @@ def head_start(options: AnalysisOptions) -> HeadStart | None:
     if first is None or first.path is None or is_url(first.path) or first.size_bytes < _LEAST_BYTES:
         return None
     keeper = Keeper.of(first, options)
+    files = OpenedFiles()
     start, end = 0, None
     if keeper is not None:
         if keeper.has_start or keeper.is_like_others:
             return None
-        start, end = next(keeper.ranges(0))
-    return HeadStart(discovery, options, start=start, end=end)
+        start, end = next(keeper.ranges(0, files.open))
+    return HeadStart(discovery, options, files, start=start, end=end)

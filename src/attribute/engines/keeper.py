@@ -18,6 +18,7 @@ from attribute.logs.chunks import Limits, line_start, plain_blocks
 
 if TYPE_CHECKING:
     from attribute.engines.kept import Address, Kept
+    from attribute.logs.raw import PlainFile
     from attribute.logs.sources import Source
 
 __all__ = ["Keeper", "context_of"]
@@ -133,15 +134,21 @@ class Keeper:
         """Whether something lies there, sound or not, for the file's first range."""
         return self._store.has(self._key(0))
 
-    def ranges(self, start: int) -> Iterator[tuple[int, int | None]]:
-        """Yield the ranges to read and keep from *start* on; the end is None for all of a compressed file."""
+    def ranges(self, start: int, opens: Callable[[str], PlainFile]) -> Iterator[tuple[int, int | None]]:
+        """
+        Yield the ranges to read and keep from *start* on; the end is None for all of a compressed file.
+
+        Args:
+            start: where a line starts.
+            opens: opens the file that is read, whatever lies at its path by now; raises Fault.
+        """
         if not self._snapshot.is_plain:
             yield from [(0, None)] if start == 0 else []
             return
         end = self._snapshot.lines_end
         while start < end:  # between lines: by its last bytes a range is recognised, and none of its lines goes on
-            cut = line_start(self._snapshot.path, start + SEGMENT_BYTES)
-            stop = end if cut is None else min(cut, end)
+            cut = line_start(self._snapshot.path, start + SEGMENT_BYTES, opens)
+            stop = end if cut is None or cut <= start else min(cut, end)  # or it shrank, as whoever reads it will see
             yield start, stop
             start = stop
 

@@ -146,7 +146,7 @@ class LocalGathering(Gathering):
                 self._leave(index, kept, area.first_piece(), keeper)
 
         keeping = Keeping(pool, keeper, rules=self.rules, last=last, take=take)
-        for begin, end in keeper.ranges(start):
+        for begin, end in keeper.ranges(start, self.files.open):
             before = self.tally.lines
             area = Range(start=begin, end=end, lines_before=lines, parts=[], is_sealed=keeper.seals(begin))
             outcomes.append(self._read_range(pool, index, area))

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Final
 
 from attribute.engines.cluster import ClusterError, TaskFailedError
@@ -62,6 +63,9 @@ def connected(
         from pyspark.sql import SparkSession  # noqa: PLC0415 - brought by the user, see docs/cluster.md
     except ModuleNotFoundError:
         raise ClusterError.not_installed("spark", "pyspark", "pyspark, or pyspark-client for Spark Connect") from None
+    for package in ("pyarrow", "pandas"):  # Spark asks for them where the first reply is met, on the workers
+        if find_spec(package) is None:
+            raise ClusterError.not_installed("spark", package, "'m1-attribute[spark]' 'pandas<3'")
     active = SparkSession.getActiveSession() if address is None and not options else None
     session = active or _new_session(SparkSession.builder, address, options or {})
     try:

@@ -28,6 +28,7 @@ __all__ = [
     "plain_blocks",
     "read_part",
     "read_through",
+    "stamp_of",
     "whole_lines",
 ]
 
@@ -214,6 +215,8 @@ class ChunkReader:
         if isinstance(raw, StandardInput):
             self._meter = Meter(raw, fingerprint=self._fingerprint)
             return self._cut(_stream_blocks(self._meter, self._chunk_bytes))
+        if max(start, end or 0) > raw.size_bytes:  # what lies there now is not what the range was cut from
+            raise Fault(Problem.SHRANK)
         first = _line_start(raw, start)
         self._meter = Meter(raw, start=first, fingerprint=self._fingerprint)
         last = raw.size_bytes if end is None else _line_start(raw, end)
@@ -338,10 +341,26 @@ def first_text(path: str, count: int) -> bytes:
     return text
 
 
-def line_start(path: str, offset: int) -> int | None:
-    """Return the first offset, at or after *offset*, where a line of a plain file starts; None: it cannot be read."""
+def stamp_of(path: str) -> str:
+    """Return the stamp of the file that lies at *path* now, see `Source`; empty where it cannot be read."""
     try:
         raw = PlainFile.open(path)
+    except Fault:
+        return ""
+    try:
+        return raw.stamp
+    finally:
+        raw.close()
+
+
+def line_start(path: str, offset: int, opens: Callable[[str], PlainFile]) -> int | None:
+    """
+    Return the first offset, at or after *offset*, where a line of a plain file starts, its size if there is none.
+
+    None where it cannot be read; *opens* is as for `ChunkReader`.
+    """
+    try:
+        raw = opens(path)
         try:
             return _line_start(raw, offset)
         finally:
@@ -393,7 +412,11 @@ def _open(source: Source, opens: Callable[[str], PlainFile] | None = None) -> _R
     if source.path is not None and is_url(source.path):
         return open_remote(source)
     if source.path is not None:
-        return PlainFile.open(source.path) if opens is None else opens(source.path)
+        opened = PlainFile.open(source.path) if opens is None else opens(source.path)
+        if source.stamp and not opened.bears(source.stamp):
+            opened.close()
+            raise Fault(Problem.REPLACED)
+        return opened
     assert source.stream is not None
     return source.stream.open()
 

@@ -72,6 +72,12 @@ class PlainFile:
     Args:
         descriptor: an open file; closed by `close`.
         base: offset in the file of what is offset 0 here.
+
+    Attributes:
+        is_regular: whether it is a file at all; of what is none, nothing is read.
+        size_bytes: how large it was.
+        identity: its device and inode.
+        head: how it began.
     """
 
     def __init__(self, descriptor: int, *, base: int = 0) -> None:
@@ -81,7 +87,7 @@ class PlainFile:
         self.is_regular = stat.S_ISREG(found.st_mode)
         self.size_bytes = max(0, found.st_size - base) if self.is_regular else 0
         self.identity = (found.st_dev, found.st_ino)
-        self._head = os.pread(descriptor, min(_HEAD_BYTES, self.size_bytes), base) if self.is_regular else b""
+        self.head = os.pread(descriptor, min(_HEAD_BYTES, self.size_bytes), base) if self.is_regular else b""
 
     @classmethod
     def open(cls, path: str) -> PlainFile:
@@ -140,10 +146,20 @@ class PlainFile:
         try:
             if os.fstat(self._descriptor).st_size - self._base < self.size_bytes:
                 raise Fault(Problem.SHRANK)
-            if os.pread(self._descriptor, len(self._head), self._base) != self._head:
+            if os.pread(self._descriptor, len(self.head), self._base) != self.head:
                 raise Fault(Problem.REWRITTEN)
         except OSError as error:
             raise Fault.of(error) from None
+
+    @property
+    def stamp(self) -> str:
+        """What tells it, wherever it is read from, from another file that has its name later: how it begins."""
+        return f"{len(self.head)} {hashlib.sha256(self.head).hexdigest()}"
+
+    def bears(self, stamp: str) -> bool:
+        """Return whether it begins as the file of *stamp* did, which may have grown since."""
+        length, _, digest = stamp.partition(" ")
+        return hashlib.sha256(self.head[: int(length)]).hexdigest() == digest
 
     def close(self) -> None:
         """Give the descriptor back."""

@@ -74,7 +74,8 @@ class Source:
         size_bytes: size when it was found; 0 for standard input.
         device: device and inode tell one file from another; both 0 where unknown.
         inode: see *device*.
-        stamp: of an object in a store, what tells it from one of the same name that is written later.
+        stamp: what tells it from one of the same name that is written later: of an object in a store, or of a file
+            whose device and inode mean nothing where it is read; empty where nothing does.
         stream: standard input itself, where *path* is None.
     """
 
