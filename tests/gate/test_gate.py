@@ -16,6 +16,7 @@ from attribute.gate.spike import NEW_FUNCTIONS
 from attribute.rules.words import Class, Reason
 from tests.gate.world import (
     BLIND,
+    DAYS,
     FUNCTIONS,
     HEALTHY,
     KNOWN,
@@ -85,6 +86,27 @@ def test_spike_over_many_functions_is_called_the_vendors_timeouts() -> None:
     result = gate(troubled(extra), now=NOW)
     shapes = {one.id: one.shape for one in result.outcomes if one.state is State.FAIL}
     assert shapes["unknown-spike/24h"] is Shape.NO_ANSWER_MANY
+
+
+def test_spike_over_very_many_functions_is_no_failure_of_one_or_two() -> None:
+    """However many functions share a spike, and however little each has of it, none of them is singled out."""
+    names = [f"f{number:02}" for number in range(12)]
+    known = [row(name, START + timedelta(hours=hour), HEALTHY, 20) for name in names for hour in range(24 * DAYS)]
+    hit = [one for name in names for one in steady(name, UNKNOWN, hours=3)]
+    result = gate(troubled([*known, *hit]), now=NOW, settings=only(Check.SPIKE))
+    shapes = {one.id: one.shape for one in result.outcomes if one.state is State.FAIL}
+    assert {f"unknown-spike/{name}" for name in (*names, "24h")} <= set(shapes)
+    assert set(shapes.values()) == {Shape.NO_ANSWER_MANY}
+
+
+def test_spike_of_one_function_among_very_many_is_its_own() -> None:
+    """A few UNKNOWN requests of each of many others do not hide whose spike it is."""
+    names = [f"f{number:02}" for number in range(12)]
+    known = [row(name, START + timedelta(hours=hour), HEALTHY, 20) for name in names for hour in range(24 * DAYS)]
+    few = [row(name, ago(2), UNKNOWN) for name in names]
+    result = gate(troubled([*known, *few, *steady("pay", UNKNOWN, hours=6, per_slot=2)]), now=NOW)
+    shapes = {one.id: one.shape for one in result.outcomes if one.state is State.FAIL}
+    assert shapes["unknown-spike/24h"] is shapes["unknown-spike/pay"] is Shape.NO_ANSWER_ONE
 
 
 def test_lost_instrumentation_fails_coverage_without_any_failure() -> None:

@@ -16,6 +16,7 @@ from attribute.gate.limits import Limit, check_names, judge_limit
 from attribute.gate.outcomes import coverage_outcomes, limit_outcome, numbers_of, spike_outcome
 from attribute.gate.result import BaselineUse, GateResult, Outcome, Why
 from attribute.gate.settings import Check, GateSettings, Kind, Level, State
+from attribute.gate.shape import MANY_FUNCTIONS, Shape
 from attribute.gate.spike import SpikeTest, judge_spikes
 from attribute.gate.usual_coverage import Coverage, expect_coverage
 
@@ -84,6 +85,18 @@ def gate(
         baseline=judging.use,
         asked_baseline=bool(settings.checks & {Check.SPIKE, Check.COVERAGE}),
     )
+
+
+def _seen_together(single: Sequence[Outcome]) -> list[Outcome]:
+    """
+    Return the spikes of single functions, where each looks like what it is one of.
+
+    Of each alone it can only be said that one function saw no answer. Where many have such a spike, that is the shape.
+    """
+    alike = [one for one in single if one.shape is Shape.NO_ANSWER_ONE]
+    if len(alike) < MANY_FUNCTIONS:
+        return list(single)
+    return [replace(one, shape=Shape.NO_ANSWER_MANY) if one in alike else one for one in single]
 
 
 def _state_of(outcomes: Iterable[Outcome]) -> State:
@@ -200,7 +213,7 @@ class _Judging:
             best: dict[tuple[str | None, bool], SpikeTest] = {}
             for test in sorted(single, key=lambda test: (not test.fails, test.p_value, test.hours)):
                 best.setdefault((test.function, test.pooled), test)
-            found = [self.outcome(test, expectation, blind) for test in best.values()]
+            found = _seen_together([self.outcome(test, expectation, blind) for test in best.values()])
             if kind is Kind.UNEXPLAINED:
                 outcomes += [*found, *self.overall_outcomes(overall, expectation, blind)]
             else:
