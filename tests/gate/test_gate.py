@@ -526,6 +526,25 @@ def test_limit_without_data_does_what_it_says(on_no_data: NoData, state: State) 
     assert gate(calm(), now=NOW, limits=[limit]).state is state
 
 
+@pytest.mark.parametrize(
+    ("on_no_data", "state"),
+    [
+        (None, State.PASS),
+        (NoData.INCONCLUSIVE, State.INCONCLUSIVE),
+        (NoData.FAIL, State.FAIL),
+        (NoData.WARN, State.PASS),
+        (NoData.PASS, State.PASS),
+    ],
+)
+def test_limit_on_few_failures_of_many_requests_does_what_it_says(on_no_data: NoData | None, state: State) -> None:
+    """So few failures pass by themselves only where nobody said what too little data comes to."""
+    counts = frame([row("api", ago(1), HEALTHY, 20_000), row("api", ago(1), UNKNOWN, 90)])
+    limit = Limit(name="x", class_=Class.UNKNOWN, max_share=0.05, min_requests=100, on_no_data=on_no_data)
+    result = gate(counts, now=NOW, limits=[limit], settings=only(Check.LIMITS))
+    assert result.state is state
+    assert result.outcomes[0].state is (State.PASS if on_no_data is None else State.INCONCLUSIVE)
+
+
 def test_kinds_add_up_to_unknown() -> None:
     """Every UNKNOWN request is of exactly one kind."""
     counts = troubled(

@@ -73,7 +73,8 @@ class Limit:
         max_count: greatest count.
         of: what *max_share* is a share of.
         min_requests: with fewer of those there is no share to judge.
-        on_no_data: what too little data comes to.
+        on_no_data: what too little data comes to; None: inconclusive, but a pass where so few of many requests failed or
+            were slow that they do not matter.
         level: whether going over it fails the gate or warns.
         over_hours: only the last hours; None: everything up to now, untimed requests included.
         place: where it was set, for messages.
@@ -88,7 +89,7 @@ class Limit:
     max_count: int | None = None
     of: Of = Of.INCIDENT
     min_requests: int = 10
-    on_no_data: NoData = NoData.INCONCLUSIVE
+    on_no_data: NoData | None = None
     level: Level = Level.ERROR
     over_hours: int | None = None
     place: str = "command line"
@@ -188,4 +189,4 @@ def _state(limit: Limit, part: int, whole: int, requests: int, settings: GateSet
     if whole >= limit.min_requests:
         return State.FAIL if part > limit.max_share * whole else State.PASS
     few = requests >= settings.negligible_requests and whole <= settings.negligible_share * requests
-    return State.PASS if few else State.INCONCLUSIVE
+    return State.PASS if few and limit.on_no_data is None else State.INCONCLUSIVE

@@ -23,6 +23,7 @@ _ASIDE = "function "
 """What stands before the name of a function that is called like an id of ours."""
 
 _STATE_OF_NO_DATA = {
+    None: State.INCONCLUSIVE,
     NoData.INCONCLUSIVE: State.INCONCLUSIVE,
     NoData.FAIL: State.FAIL,
     NoData.WARN: State.PASS,

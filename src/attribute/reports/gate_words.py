@@ -262,6 +262,7 @@ def _limit_sentence(test: LimitTest) -> Phrase:
         few = test.whole < limit.min_requests
         return (*said, f"; so few of {plural(test.requests, 'request')} that they do not matter") if few else said
     then = {
+        None: "",
         NoData.INCONCLUSIVE: "",
         NoData.FAIL: ", which fails the gate (`on_no_data`)",
         NoData.WARN: ", which only warns (`on_no_data`)",
