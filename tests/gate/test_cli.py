@@ -16,7 +16,7 @@ import pytest
 from attribute.cli.main import run
 from attribute.gate.baseline import checksum
 from tests.cli.conftest import unread
-from tests.gate.world import BLIND, FUNCTIONS, HEALTHY, KNOWN, NOW, START, UNKNOWN, Row
+from tests.gate.world import BLIND, FUNCTIONS, HEALTHY, KNOWN, NOW, REFUSED, START, UNKNOWN, Row
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -172,6 +172,57 @@ def test_exit_zero_keeps_the_report(attribute: Run) -> None:
     code, out, _ = attribute("gate", "spike.log", "--exit-zero")
     assert code == 0
     assert "gate failed" in out
+
+
+def test_gate_of_a_day_that_was_rejected_ends_with_four_whatever_the_history(attribute: Run, tmp_path: Path) -> None:
+    """Fifteen good days are no reason to pass one of which nearly every line is broken."""
+    end = START.replace(day=17)  # the day before NOW
+    lines = [
+        one if orjson.loads(one)["ts"] < end.isoformat() or number % 45 == 0 else one[:-9] + b"\n"
+        for number, one in enumerate(log(days=16))
+    ]
+    (tmp_path / "day.jsonl").write_bytes(b"".join(lines))
+    code, out, _ = attribute("gate", "day.jsonl")
+    assert code == 4
+    assert out.splitlines()[:2] == [
+        "gate cannot judge: too many rejected lines",
+        (
+            "  ?    915 lines rejected against 14,061 requests read; the last 24 h have 21 requests, where nine in ten "
+            "days have at least 936"
+        ),
+    ]
+
+
+def test_gate_of_a_day_that_was_refused_does_not_ask_for_newer_logs(attribute: Run, tmp_path: Path) -> None:
+    """A message contradicts no other: the requests of the day are there, and were all refused."""
+    end = START.replace(day=17)
+    kept = [one for one in log(days=16) if orjson.loads(one)["ts"] < end.isoformat()]
+    refused = [line(10**6 + minute, "api", REFUSED, end + timedelta(minutes=minute)) for minute in range(1440)]
+    (tmp_path / "day.jsonl").write_bytes(b"".join([*kept, *refused]))
+    code, out, _ = attribute("gate", "day.jsonl")
+    said = "all 1,440 requests of the last 24 h were refused before any upstream call, which says nothing of the rest"
+    assert code == 4
+    assert out.startswith("gate cannot judge: all recent requests were refused, ")
+    assert f"  ?    evidence coverage: {said}\n" in out
+    assert f"  ?    spikes: {said}\n" in out
+    assert "Are these the logs of now" not in out
+
+
+def test_gate_names_who_fell_silent_and_who_is_new(attribute: Run, tmp_path: Path) -> None:
+    """A function that was renamed is missed under its old name and named with its share under its new one."""
+    end = START.replace(day=17).isoformat()
+    renamed = [one.replace(b'"pay"', b'"pay-v2"') if orjson.loads(one)["ts"] >= end else one for one in log(days=16)]
+    (tmp_path / "renamed.jsonl").write_bytes(b"".join(renamed))
+    code, out, _ = attribute("gate", "renamed.jsonl")
+    assert code == 0
+    assert [one for one in out.splitlines() if one.startswith("  note ")] == [
+        "  note       no request in the last 24 h of functions that nine in ten days have some of: `pay`",
+        (
+            "  note       not asked for coverage, as the baseline knows too little of them, with their share of the "
+            "last 24 h: `pay-v2` (33.3 %)"
+        ),
+    ]
+    assert "; 2 of 3 functions judged\n" in out
 
 
 def test_limits_alone_need_no_baseline(attribute: Run) -> None:

@@ -16,6 +16,7 @@ from attribute.gate.spike import NEW_FUNCTIONS
 from attribute.rules.words import Class, Reason
 from tests.gate.world import (
     BLIND,
+    DAYS,
     FUNCTIONS,
     HEALTHY,
     KNOWN,
@@ -23,6 +24,7 @@ from tests.gate.world import (
     REFUSED,
     START,
     UNKNOWN,
+    Row,
     ago,
     calm,
     calm_rows,
@@ -85,6 +87,27 @@ def test_spike_over_many_functions_is_called_the_vendors_timeouts() -> None:
     result = gate(troubled(extra), now=NOW)
     shapes = {one.id: one.shape for one in result.outcomes if one.state is State.FAIL}
     assert shapes["unknown-spike/24h"] is Shape.NO_ANSWER_MANY
+
+
+def test_spike_over_very_many_functions_is_no_failure_of_one_or_two() -> None:
+    """However many functions share a spike, and however little each has of it, none of them is singled out."""
+    names = [f"f{number:02}" for number in range(12)]
+    known = [row(name, START + timedelta(hours=hour), HEALTHY, 20) for name in names for hour in range(24 * DAYS)]
+    hit = [one for name in names for one in steady(name, UNKNOWN, hours=3)]
+    result = gate(troubled([*known, *hit]), now=NOW, settings=only(Check.SPIKE))
+    shapes = {one.id: one.shape for one in result.outcomes if one.state is State.FAIL}
+    assert {f"unknown-spike/{name}" for name in (*names, "24h")} <= set(shapes)
+    assert set(shapes.values()) == {Shape.NO_ANSWER_MANY}
+
+
+def test_spike_of_one_function_among_very_many_is_its_own() -> None:
+    """A few UNKNOWN requests of each of many others do not hide whose spike it is."""
+    names = [f"f{number:02}" for number in range(12)]
+    known = [row(name, START + timedelta(hours=hour), HEALTHY, 20) for name in names for hour in range(24 * DAYS)]
+    few = [row(name, ago(2), UNKNOWN) for name in names]
+    result = gate(troubled([*known, *few, *steady("pay", UNKNOWN, hours=6, per_slot=2)]), now=NOW)
+    shapes = {one.id: one.shape for one in result.outcomes if one.state is State.FAIL}
+    assert shapes["unknown-spike/24h"] is shapes["unknown-spike/pay"] is Shape.NO_ANSWER_ONE
 
 
 def test_lost_instrumentation_fails_coverage_without_any_failure() -> None:
@@ -272,6 +295,169 @@ def test_logs_that_stopped_are_inconclusive() -> None:
     assert [one.id for one in result.outcomes if one.why is Why.STALE] == ["coverage", "unknown-spike/24h"]
     for check in (Check.SPIKE, Check.COVERAGE):
         assert gate(calm(), now=NOW + timedelta(hours=30), settings=only(check)).state is State.INCONCLUSIVE
+
+
+def day_of(*rows: Row, days: int = DAYS) -> pl.DataFrame:
+    """The calm days with *rows* in the place of the last one."""
+    return frame([*(one for one in calm_rows(days) if one["minute"] < ago(24)), *rows])  # type: ignore[operator]
+
+
+def few(function: str = "api") -> list[dict[str, object]]:
+    """A day with too few failures to judge, and far fewer requests than usual."""
+    return [row(function, ago(5), KNOWN, 4), row(function, ago(5), HEALTHY, 150)]
+
+
+def whys(result: GateResult) -> dict[str, Why | None]:
+    return {one.id: one.why for one in result.outcomes if one.counts_as is State.INCONCLUSIVE}
+
+
+def test_last_day_that_lacks_requests_and_cannot_be_judged_is_not_passed_by_the_days_before() -> None:
+    """A pass must not rest on the days before a deployment: where most of the last day is missing, that is said."""
+    result = gate(day_of(*few()), now=NOW)
+    assert result.state is State.INCONCLUSIVE
+    assert states(result)["unknown-spike/168h"] == "pass"
+    assert whys(result) == {"unknown-spike/24h": Why.LACKING}
+    assert (result.volume.last_day, result.volume.usual_day, result.volume.lacking) == (154, 4_554, True)
+
+
+def test_last_day_with_few_failures_of_as_many_requests_as_usual_is_passed_by_the_week() -> None:
+    """A quiet day is no lack of data: the longer window decides."""
+    small = calm().with_columns(
+        pl.when(pl.col("class") == "none").then(10).otherwise(pl.col("requests")).alias("requests")
+    )
+    quiet = small.filter((pl.col("class") == "none") | (pl.col("minute") < ago(24)))
+    result = gate(frame([*quiet.iter_rows(named=True), row("api", ago(5), KNOWN, 4)]), now=NOW)
+    day = next(one for one in result.outcomes if one.id == "unknown-spike/24h")
+    assert (day.why, day.counts_as, result.volume.lacking) == (Why.TOO_FEW, None, False)
+    assert result.state is State.PASS
+
+
+def test_weekends_with_few_requests_are_no_lack_of_them() -> None:
+    """What is usual is what nine in ten days have, so that the quiet days of each week are usual, too."""
+    minute = pl.col("minute")
+    quiet = minute.dt.weekday() > 5
+    counts = calm().filter(~quiet | (minute.dt.hour() == 12))
+    sunday = START + timedelta(days=14)
+    assert not gate(counts.filter(minute < sunday), now=sunday).volume.lacking
+
+
+@pytest.mark.parametrize("with_baseline", [True, False])
+def test_rejected_lines_are_not_diluted_by_the_days_before(with_baseline: bool) -> None:
+    """Whether the history comes as logs or as a baseline, rejects in the place of today's requests are too many."""
+    counts, past = day_of(*few(), row("api", ago(5), UNKNOWN, 20)), build(calm())
+    today = counts.filter(pl.col("minute") >= ago(24))
+    read = today if with_baseline else counts
+    result = gate(
+        read, now=NOW, rejected=3_000, records=int(read["requests"].sum()), baseline=past if with_baseline else None
+    )
+    assert whys(result)["input"] is Why.REJECTS
+    usual = gate(calm(), now=NOW, rejected=5_000, records=int(calm()["requests"].sum()))
+    assert usual.state is State.PASS  # as many as came in a day, over sixteen days, of which the last lacks nothing
+
+
+UNTIMED = [row("pay", None, UNKNOWN, 3_000)]
+AHEAD = [row("pay", NOW + timedelta(minutes=40), UNKNOWN, 3_000)]
+
+
+@pytest.mark.parametrize("lost", [UNTIMED, AHEAD])
+@pytest.mark.parametrize("with_baseline", [True, False])
+def test_requests_whose_time_says_nothing_are_no_pass(lost: list[Row], with_baseline: bool) -> None:
+    """Where most of what came today lies in no window, what does is no sample of it."""
+    today = [*few(), row("api", ago(5), KNOWN, 200), *lost]
+    counts = frame(today) if with_baseline else day_of(*today)
+    result = gate(counts, now=NOW, baseline=build(calm()) if with_baseline else None)
+    assert result.state is State.INCONCLUSIVE
+    assert whys(result)["input"] is Why.UNTIMED
+
+
+def test_function_that_never_has_a_time_does_not_keep_the_others_from_being_judged() -> None:
+    """Untimed requests of all the days are not held against one of them, as long as that lacks none."""
+    result = gate(troubled([row("odd", None, HEALTHY, 30_000)]), now=NOW)
+    assert (result.volume.lacking, result.state) == (False, State.PASS)
+
+
+def test_requests_after_a_now_that_somebody_chose_are_none_of_its_business() -> None:
+    """Judging as of a moment amid the logs says nothing of the times of what came later."""
+    counts = troubled([row("api", NOW + timedelta(hours=hour), HEALTHY, 9_000) for hour in range(240)])
+    assert gate(counts, now=NOW, as_of=True).state is State.PASS
+    assert whys(gate(counts, now=NOW))["input"] is Why.UNTIMED
+
+
+@pytest.mark.parametrize("lost", [UNTIMED, AHEAD])
+@pytest.mark.parametrize(
+    ("limit", "state"),
+    [
+        (Limit(name="x", class_=Class.UNKNOWN, max_share=0.5, over_hours=24), State.INCONCLUSIVE),
+        (Limit(name="x", class_=Class.UNKNOWN, max_count=5, over_hours=24), State.INCONCLUSIVE),
+        (
+            Limit(name="x", class_=Class.UNKNOWN, max_count=5, over_hours=24, on_no_data=NoData.FAIL),
+            State.FAIL,
+        ),
+        (Limit(name="x", class_=Class.VENDOR, max_count=5, over_hours=24), State.FAIL),
+        (Limit(name="x", function="api", class_=Class.UNKNOWN, max_count=5, over_hours=24), State.PASS),
+    ],
+)
+def test_limit_on_the_last_hours_is_not_kept_by_requests_without_a_time(
+    limit: Limit, state: State, lost: list[Row]
+) -> None:
+    """What has no place in its hours may exceed it: that is too little data, of its own functions alone."""
+    counts = frame([row("api", ago(5), KNOWN, 30), row("api", ago(5), HEALTHY, 150), *lost])
+    result = gate(counts, now=NOW, limits=[limit], settings=only(Check.LIMITS))
+    assert result.state is state
+    assert result.outcomes[0].why is (Why.UNTIMED if result.outcomes[0].state is State.INCONCLUSIVE else None)
+
+
+def test_limit_on_everything_counts_untimed_requests_and_judges_by_them() -> None:
+    """Logs without times are judged by limits over all of them."""
+    limit = Limit(name="x", class_=Class.UNKNOWN, max_share=0.5)
+    assert gate(frame(UNTIMED), now=NOW, limits=[limit], settings=only(Check.LIMITS)).state is State.FAIL
+
+
+def test_day_of_refused_requests_alone_is_said_to_be_that() -> None:
+    """A day whose every request was refused has requests, and nothing to judge by."""
+    result = gate(day_of(*steady("api", REFUSED, hours=24, per_slot=20)), now=NOW)
+    assert result.state is State.INCONCLUSIVE
+    assert {one.id for one in result.outcomes if one.why is Why.REFUSED} == {"coverage", "unknown-spike/24h"}
+    assert (result.volume.last_day, result.volume.refused) == (0, 2_880)
+
+
+def test_function_that_fell_silent_is_named_and_not_counted_as_judged() -> None:
+    """The days before do not make a function judged of which the last has no request."""
+    counts = calm().filter(~((pl.col("function") == "pay") & (pl.col("minute") >= ago(24))))
+    seldom = [row("seldom", START + timedelta(days=day), HEALTHY, 40) for day in range(0, DAYS - 1, 3)]
+    result = gate(frame([*counts.iter_rows(named=True), *seldom]), now=NOW)
+    report = next(one.coverage_report for one in result.outcomes if one.id == "coverage")
+    assert report is not None
+    assert (report.tested, report.hours, report.healthy) == (("api", "sync"), 24, 2_880)
+    assert result.volume.silent == ("pay",)
+
+
+def renamed(look: Row) -> pl.DataFrame:
+    """Two of three functions are called otherwise since a day, and their healthy requests look like that."""
+    new = {"api": "api", "pay": "pay-v2", "sync": "sync-v2"}
+    rows = [
+        one if one["minute"] < ago(24) or one["function"] == "api"  # type: ignore[operator]
+        else {**one, "function": new[str(one["function"])], **(look if one["class"] == "none" else {})}
+        for one in calm_rows()
+    ]  # fmt: skip
+    return frame(rows)
+
+
+def test_coverage_of_new_functions_that_say_nothing_is_not_passed() -> None:
+    """Nobody knows whether functions lost their evidence that the baseline does not know: most of them is too many."""
+    result = gate(renamed(BLIND), now=NOW)
+    assert result.state is State.INCONCLUSIVE
+    assert whys(result) == {"coverage": Why.NEW_FUNCTIONS}
+
+
+def test_coverage_of_new_functions_with_their_evidence_passes_and_names_them() -> None:
+    """New functions that say what their upstream answered have lost nothing; how much they are is said."""
+    result = gate(renamed(HEALTHY), now=NOW)
+    assert result.state is State.PASS
+    report = next(one.coverage_report for one in result.outcomes if one.id == "coverage")
+    assert report is not None
+    assert dict(report.new) == {"pay-v2": 1_518, "sync-v2": 1_518}
+    assert (report.requests, report.tested) == (4_554, ("api",))
 
 
 def silenced(counts: pl.DataFrame, *, hours: int, function: str | None = None) -> pl.DataFrame:
@@ -502,6 +688,25 @@ def test_limit_without_data_does_what_it_says(on_no_data: NoData, state: State) 
     """Too little data is what the limit says it is, and a pass only where it says so."""
     limit = Limit(name="x", class_=Class.UNKNOWN, max_share=0.5, over_hours=1, min_requests=99, on_no_data=on_no_data)
     assert gate(calm(), now=NOW, limits=[limit]).state is state
+
+
+@pytest.mark.parametrize(
+    ("on_no_data", "state"),
+    [
+        (None, State.PASS),
+        (NoData.INCONCLUSIVE, State.INCONCLUSIVE),
+        (NoData.FAIL, State.FAIL),
+        (NoData.WARN, State.PASS),
+        (NoData.PASS, State.PASS),
+    ],
+)
+def test_limit_on_few_failures_of_many_requests_does_what_it_says(on_no_data: NoData | None, state: State) -> None:
+    """So few failures pass by themselves only where nobody said what too little data comes to."""
+    counts = frame([row("api", ago(1), HEALTHY, 20_000), row("api", ago(1), UNKNOWN, 90)])
+    limit = Limit(name="x", class_=Class.UNKNOWN, max_share=0.05, min_requests=100, on_no_data=on_no_data)
+    result = gate(counts, now=NOW, limits=[limit], settings=only(Check.LIMITS))
+    assert result.state is state
+    assert result.outcomes[0].state is (State.PASS if on_no_data is None else State.INCONCLUSIVE)
 
 
 def test_kinds_add_up_to_unknown() -> None:

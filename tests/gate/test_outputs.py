@@ -32,7 +32,10 @@ SAID_OF_WHAT_IS_OVER = [
         "7.7 %; 39 or more were enough to fail, but nothing of it was logged since 2026-03-17 16:55:00 UTC, so "
         "nobody knows whether it is over"
     ),
-    ("evidence coverage: 0 of 12,540 healthy requests have no `upstream_status`, as is usual; 3 of 3 functions judged"),
+    (
+        "evidence coverage, last 24 h: 0 of 3,900 healthy requests have no `upstream_status`, as is usual; 3 of 3 "
+        "functions judged"
+    ),
     (
         "last 1 h, all functions: 0 of 6 incident requests UNKNOWN (0.0 %), expected 7.7 %; too few to judge: not "
         "even all of them UNKNOWN would have stood out, 10 would"

@@ -22,6 +22,7 @@ _SPAN: Final = re.compile(r"(\d{1,6})\s*([hd])")
 _LEVELS: Final = {"error": Level.ERROR, "warn": Level.WARNING, "warning": Level.WARNING}
 _MOST: Final = 10**15
 E = TypeVar("E", bound=StrEnum)
+D = TypeVar("D", bound=StrEnum | None)
 
 
 class GateConfigError(AttributionError):
@@ -127,7 +128,7 @@ class _Reader:
             max_count=count,
             of=self.one_of("of", {str(one): one for one in Of}, Of.INCIDENT),
             min_requests=self.whole("min_requests", 10),
-            on_no_data=self.one_of("on_no_data", {str(one): one for one in NoData}, NoData.INCONCLUSIVE),
+            on_no_data=self.one_of("on_no_data", {str(one): one for one in NoData}, None),
             level=self.one_of("level", _LEVELS, Level.ERROR),
             over_hours=None if "over" not in self.table else hours_of(self.place, self.text("over") or ""),
             place=self.place,
@@ -161,7 +162,7 @@ class _Reader:
             raise GateConfigError.wrong_value(self.place, key, value, "a whole number from 1")
         return value
 
-    def one_of(self, key: str, known: Mapping[str, E], default: E) -> E:
+    def one_of(self, key: str, known: Mapping[str, E], default: D) -> E | D:
         value = self.table.get(key)
         if value is None:
             return default

@@ -79,6 +79,7 @@ def run_gate(flags: AnalysisFlags, given: GateFlags) -> int:
         settings=GateSettings(checks=checks),
         rejected=analysis.account.rejected,
         records=analysis.account.records,
+        as_of=flags.now is not None or until is not None,
         incomplete=flags.strict and bool(analysis.account.incomplete_files),
     )
     view = build_view(

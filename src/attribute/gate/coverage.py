@@ -71,10 +71,16 @@ class CoverageReport:
         unsettled: for each other function that has one, its shortest window that would have failed and whose last
             quarter is empty.
         over: the rest of the functions of which some window would have failed: later requests have their evidence.
-        tested: functions of which enough is known, and that had enough healthy requests in some window to fail.
+        tested: functions of which enough is known, that had enough healthy requests in some window to fail, and any
+            request in the last day.
         asked: functions that usually carry evidence.
-        blind: healthy requests without an upstream status in the longest window, of the functions asked.
+        hours: the last day, for all that follows.
+        blind: healthy requests without an upstream status, of the functions asked.
         healthy: all healthy requests of those.
+        requests: all requests of all functions, refused ones left out.
+        new: those of each function of which too little is known to ask it.
+        new_blind: healthy requests without an upstream status of those functions.
+        new_healthy: all healthy requests of those.
     """
 
     failing: tuple[CoverageTest, ...]
@@ -82,8 +88,13 @@ class CoverageReport:
     over: tuple[str, ...]
     tested: tuple[str, ...]
     asked: tuple[str, ...]
+    hours: int
     blind: int
     healthy: int
+    requests: int
+    new: Mapping[str, int]
+    new_blind: int
+    new_healthy: int
 
 
 def judge_coverage(
@@ -94,17 +105,15 @@ def judge_coverage(
     unsettled: list[CoverageTest] = []
     over: list[str] = []
     tested: list[str] = []
-    blind = healthy = 0
+    day = next((hours for hours in settings.coverage_hours if hours >= 24), settings.coverage_hours[-1])
     by_name = {sample.function: sample for sample in samples}
     asked = [name for name, norm in usual.items() if _limit(norm, settings) < settings.max_coverage_limit]
     for name in asked:
         sample = by_name.get(name)
         if sample is None:
             continue
-        blind += sample.blind[max(windows)]
-        healthy += sample.healthy(max(windows))
         tests = [_test(sample, usual[name], hours, settings) for hours in windows]
-        if any(test.needed is not None for test in tests):
+        if sample.requests(day) and any(test.needed is not None for test in tests):
             tested.append(name)
         if any(test.fails for test in tests):
             failing.append(next(test for test in tests if test.fails))
@@ -112,14 +121,21 @@ def judge_coverage(
             unsettled.append(next(test for test in tests if test.unsettled))
         elif any(test.stands_out for test in tests):
             over.append(name)
+    known = [by_name[name] for name in asked if name in by_name]
+    new = [sample for sample in samples if sample.function not in usual and sample.requests(day)]
     return CoverageReport(
         failing=tuple(sorted(failing, key=lambda test: (test.p_value, test.function))),
         unsettled=tuple(sorted(unsettled, key=lambda test: (test.p_value, test.function))),
         over=tuple(over),
         tested=tuple(tested),
         asked=tuple(asked),
-        blind=blind,
-        healthy=healthy,
+        hours=day,
+        blind=sum(sample.blind[day] for sample in known),
+        healthy=sum(sample.healthy(day) for sample in known),
+        requests=sum(sample.requests(day) for sample in samples),
+        new={sample.function: sample.requests(day) for sample in new},
+        new_blind=sum(sample.blind[day] for sample in new),
+        new_healthy=sum(sample.healthy(day) for sample in new),
     )
 
 

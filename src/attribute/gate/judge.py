@@ -12,12 +12,14 @@ from attribute.gate.baseline import Baseline, RulesMark, day_name, from_table
 from attribute.gate.cells import Sample, minute_of, samples, tabulate
 from attribute.gate.coverage import judge_coverage
 from attribute.gate.expect import Expectation, LeftOut, expect
-from attribute.gate.limits import Limit, check_names, judge_limit
+from attribute.gate.limits import Limit, LimitTest, check_names, judge_limit
 from attribute.gate.outcomes import coverage_outcomes, limit_outcome, numbers_of, spike_outcome
 from attribute.gate.result import BaselineUse, GateResult, Outcome, Why
 from attribute.gate.settings import Check, GateSettings, Kind, Level, State
+from attribute.gate.shape import MANY_FUNCTIONS, Shape
 from attribute.gate.spike import SpikeTest, judge_spikes
 from attribute.gate.usual_coverage import Coverage, expect_coverage
+from attribute.gate.volume import Lost, Volume, volume_of, without_time
 
 __all__ = ["gate"]
 
@@ -33,6 +35,7 @@ def gate(
     rejected: int = 0,
     records: int | None = None,
     incomplete: bool = False,
+    as_of: bool = False,
 ) -> GateResult:
     """
     Judge the requests up to *now*.
@@ -47,6 +50,7 @@ def gate(
         rejected: rejected lines of the logs.
         records: records of the logs; None where nobody counted them.
         incomplete: whether a file that could only be read in part is too little to judge by.
+        as_of: whether somebody chose *now*: then that requests lie after it says nothing of their times.
 
     Returns:
         The answer. The same counts give the same answer, whatever their order.
@@ -60,30 +64,47 @@ def gate(
     names = set(counts["function"].unique()) | set(past.functions)
     for limit in limits:
         check_names(limit, names)
+    now_minute = minute_of(now)
+    comparable = past.rules is None or rules is None or past.rules == rules
     judging = _Judging(
         counts=counts,
         now=now,
-        now_minute=minute_of(now),
+        now_minute=now_minute,
         past=past,
         of_file=baseline is not None,
-        comparable=past.rules is None or rules is None or past.rules == rules,
+        comparable=comparable,
         settings=settings,
+        volume=volume_of(table, past if comparable else None, now_minute=now_minute, settings=settings),
+        as_of=as_of,
         samples=samples(table, now_minute=minute_of(now), spans=settings.spans),
     )
     outcomes = [*judging.input(rejected, records, incomplete=incomplete)]
     if Check.SPIKE in settings.checks or Check.COVERAGE in settings.checks:
         outcomes += judging.all_tests()
     if Check.LIMITS in settings.checks:
-        outcomes += [limit_outcome(judge_limit(one, counts, settings, now_minute=judging.now_minute)) for one in limits]
+        outcomes += [limit_outcome(judging.limit(one)) for one in limits]
     outcomes = _in_order(outcomes)
     return GateResult(
         state=_state_of(outcomes),
         now=now,
         outcomes=tuple(outcomes),
-        numbers=numbers_of(counts, now_minute=judging.now_minute, rejected=rejected),
+        numbers=numbers_of(counts, now_minute=now_minute, rejected=rejected),
+        volume=judging.volume,
         baseline=judging.use,
         asked_baseline=bool(settings.checks & {Check.SPIKE, Check.COVERAGE}),
     )
+
+
+def _seen_together(single: Sequence[Outcome]) -> list[Outcome]:
+    """
+    Return the spikes of single functions, where each looks like what it is one of.
+
+    Of each alone it can only be said that one function saw no answer. Where many have such a spike, that is the shape.
+    """
+    alike = [one for one in single if one.shape is Shape.NO_ANSWER_ONE]
+    if len(alike) < MANY_FUNCTIONS:
+        return list(single)
+    return [replace(one, shape=Shape.NO_ANSWER_MANY) if one in alike else one for one in single]
 
 
 def _state_of(outcomes: Iterable[Outcome]) -> State:
@@ -120,6 +141,8 @@ class _Judging:
     comparable: bool
     settings: GateSettings
     samples: list[Sample]
+    volume: Volume
+    as_of: bool
     use: BaselineUse = field(default_factory=BaselineUse)
     left_out: tuple[LeftOut, ...] = ()
 
@@ -132,12 +155,27 @@ class _Judging:
         why: Why | None = None
         if self.counts.is_empty():
             why = Why.NO_REQUESTS
-        elif records is not None and rejected > self.settings.max_rejected_share * (rejected + records):
+        elif records is not None and Lost(all=rejected).too_many(
+            read=records, recent=self.volume.timed, volume=self.volume, share=self.settings.max_rejected_share
+        ):
             why = Why.REJECTS
+        elif self.settings.checks & {Check.SPIKE, Check.COVERAGE} and self.untimed_is_too_much():
+            why = Why.UNTIMED
         elif incomplete:
             why = Why.INCOMPLETE
         if why is not None:
             yield Outcome(id="input", check=None, state=State.INCONCLUSIVE, counts_as=State.INCONCLUSIVE, why=why)
+
+    def untimed_is_too_much(self) -> bool:
+        """Whether what lies in the windows may be no sample of the requests that should."""
+        lost, timed = without_time(self.counts, now_minute=self.now_minute, as_of=self.as_of)
+        share = self.settings.max_rejected_share
+        return lost.too_many(read=timed, recent=self.volume.timed, volume=self.volume, share=share)
+
+    def limit(self, limit: Limit) -> LimitTest:
+        return judge_limit(
+            limit, self.counts, self.settings, now_minute=self.now_minute, volume=self.volume, as_of=self.as_of
+        )
 
     def all_tests(self) -> list[Outcome]:
         """Run coverage, then spikes: what coverage finds says what a spike looks like."""
@@ -200,7 +238,7 @@ class _Judging:
             best: dict[tuple[str | None, bool], SpikeTest] = {}
             for test in sorted(single, key=lambda test: (not test.fails, test.p_value, test.hours)):
                 best.setdefault((test.function, test.pooled), test)
-            found = [self.outcome(test, expectation, blind) for test in best.values()]
+            found = _seen_together([self.outcome(test, expectation, blind) for test in best.values()])
             if kind is Kind.UNEXPLAINED:
                 outcomes += [*found, *self.overall_outcomes(overall, expectation, blind)]
             else:
@@ -211,20 +249,30 @@ class _Judging:
         """
         Return one outcome for each window; those that had too little to judge by only count where all had.
 
-        One that stood out and then saw no request always counts: it would have failed, if only it could be told.
+        One that stood out and then saw no request always counts: it would have failed, if only it could be told. So
+        does the last day where it lacks requests: what a longer window says then, it says of the days before.
         """
         outcomes = [self.outcome(test, expectation, blind) for test in tests]
         day = next((test for test in tests if test.hours >= 24), tests[-1])
         if not day.requests:  # whatever the older part of a longer window says, it says nothing about now
             return [
-                replace(one, state=State.INCONCLUSIVE, counts_as=State.INCONCLUSIVE, why=Why.STALE)
+                replace(one, state=State.INCONCLUSIVE, counts_as=State.INCONCLUSIVE, why=self.why_silent())
                 if one.spike is day and one.state is not State.FAIL
                 else one
                 for one in outcomes
             ]
-        if any(one.why is not Why.TOO_FEW for one in outcomes):
-            return [replace(one, counts_as=None) if one.why is Why.TOO_FEW else one for one in outcomes]
-        return outcomes
+        if all(one.why is Why.TOO_FEW for one in outcomes):
+            return outcomes
+        if self.volume.lacking:
+            outcomes = [
+                replace(one, why=Why.LACKING) if one.spike is day and one.why is Why.TOO_FEW else one
+                for one in outcomes
+            ]
+        return [replace(one, counts_as=None) if one.why is Why.TOO_FEW else one for one in outcomes]
+
+    def why_silent(self) -> Why:
+        """Say why a day without a request that says anything has none."""
+        return Why.REFUSED if self.volume.refused else Why.STALE
 
     def outcome(self, test: SpikeTest, expectation: Expectation, blind: set[str]) -> Outcome:
         known = expectation.functions[test.kind]
@@ -250,15 +298,16 @@ class _Judging:
         usual, windows, end, left_out = self.usual_coverage() if self.comparable else ({}, (), 0, ())
         self.left_out = left_out
         report = judge_coverage(self.samples, usual, self.settings, windows=windows or hours)
-        day = next((one for one in hours if one >= 24), hours[-1])
         why: Why | None = None
         if not usual:
             why = Why.NO_BASELINE if self.comparable else Why.OTHER_RULES
             why = Why.NO_REQUESTS if self.counts.is_empty() else why
         elif not report.asked:
             why = Why.NO_EVIDENCE
-        elif not any(sample.requests(day) for sample in self.samples):
-            why = Why.NO_REQUESTS if self.counts.is_empty() else Why.STALE
+        elif not any(sample.requests(report.hours) for sample in self.samples):
+            why = Why.NO_REQUESTS if self.counts.is_empty() else self.why_silent()
+        elif 2 * report.new_blind > report.healthy + report.new_healthy:
+            why = Why.NEW_FUNCTIONS
         elif not report.tested:
             why = Why.TOO_FEW
         outcomes = coverage_outcomes(report, self.counts, why=why, now_minute=self.now_minute)

@@ -12,6 +12,7 @@ from typing import Self
 import polars as pl
 
 from attribute.gate.settings import GateSettings, Level, State
+from attribute.gate.volume import Volume, without_time
 from attribute.m1.errors import AttributionError
 from attribute.rules.words import CLASS_OF_REASON, NO_CLASS, Class, Reason
 
@@ -73,7 +74,8 @@ class Limit:
         max_count: greatest count.
         of: what *max_share* is a share of.
         min_requests: with fewer of those there is no share to judge.
-        on_no_data: what too little data comes to.
+        on_no_data: what too little data comes to; None: inconclusive, but a pass where so few of many requests failed
+            or were slow that they do not matter.
         level: whether going over it fails the gate or warns.
         over_hours: only the last hours; None: everything up to now, untimed requests included.
         place: where it was set, for messages.
@@ -88,7 +90,7 @@ class Limit:
     max_count: int | None = None
     of: Of = Of.INCIDENT
     min_requests: int = 10
-    on_no_data: NoData = NoData.INCONCLUSIVE
+    on_no_data: NoData | None = None
     level: Level = Level.ERROR
     over_hours: int | None = None
     place: str = "command line"
@@ -105,6 +107,8 @@ class LimitTest:
         part: requests that it is about.
         whole: requests that these are a share of.
         requests: all requests of its functions.
+        untimed: requests of its functions that have no time, or one after now, where they are too many to judge the
+            others by; else 0.
         state: what it comes to; inconclusive where there was too little data.
     """
 
@@ -112,6 +116,7 @@ class LimitTest:
     part: int
     whole: int
     requests: int
+    untimed: int
     state: State
 
 
@@ -152,18 +157,22 @@ def _matching(pattern: str, functions: Collection[str]) -> list[str]:
     return [name for name in functions if name == pattern or fnmatchcase(name, pattern)]
 
 
-def judge_limit(limit: Limit, counts: pl.DataFrame, settings: GateSettings, *, now_minute: int) -> LimitTest:
+def judge_limit(
+    limit: Limit, counts: pl.DataFrame, settings: GateSettings, *, now_minute: int, volume: Volume, as_of: bool
+) -> LimitTest:
     """
-    Hold *limit* against a `COUNTS` frame.
+    Hold *limit* against a `COUNTS` frame; *volume* is of all functions, *as_of* says whether somebody chose now.
 
     More requests that it is about never make it pass where it failed: both sides of a share grow by one.
     """
     minute = pl.col("minute").to_physical() // _MINUTE_US
+    if limit.function is not None:
+        counts = counts.filter(
+            pl.col("function").is_in(_matching(limit.function, counts["function"].unique().to_list()))
+        )
     scope = counts.filter(minute.is_null() | (minute < now_minute))
     if limit.over_hours is not None:
         scope = scope.filter(minute >= now_minute - 60 * limit.over_hours)
-    if limit.function is not None:
-        scope = scope.filter(pl.col("function").is_in(_matching(limit.function, scope["function"].unique().to_list())))
     incident = pl.col("class") != NO_CLASS
     about = incident
     if limit.class_ is not None:
@@ -174,9 +183,13 @@ def judge_limit(limit: Limit, counts: pl.DataFrame, settings: GateSettings, *, n
     incidents = int(scope.filter(incident)["requests"].sum())
     part = int(scope.filter(about)["requests"].sum())
     whole = incidents if limit.of is Of.INCIDENT else requests
-    return LimitTest(
-        limit=limit, part=part, whole=whole, requests=requests, state=_state(limit, part, whole, requests, settings)
-    )
+    state = _state(limit, part, whole, requests, settings)
+    untimed = 0
+    if limit.over_hours is not None and state is not State.FAIL:
+        lost, timed = without_time(counts, now_minute=now_minute, as_of=as_of)
+        if lost.too_many(read=timed, recent=requests, volume=volume, share=settings.max_rejected_share):
+            state, untimed = State.INCONCLUSIVE, lost.all
+    return LimitTest(limit=limit, part=part, whole=whole, requests=requests, untimed=untimed, state=state)
 
 
 def _state(limit: Limit, part: int, whole: int, requests: int, settings: GateSettings) -> State:
@@ -188,4 +201,4 @@ def _state(limit: Limit, part: int, whole: int, requests: int, settings: GateSet
     if whole >= limit.min_requests:
         return State.FAIL if part > limit.max_share * whole else State.PASS
     few = requests >= settings.negligible_requests and whole <= settings.negligible_share * requests
-    return State.PASS if few else State.INCONCLUSIVE
+    return State.PASS if few and limit.on_no_data is None else State.INCONCLUSIVE

@@ -23,6 +23,7 @@ _ASIDE = "function "
 """What stands before the name of a function that is called like an id of ours."""
 
 _STATE_OF_NO_DATA = {
+    None: State.INCONCLUSIVE,
     NoData.INCONCLUSIVE: State.INCONCLUSIVE,
     NoData.FAIL: State.FAIL,
     NoData.WARN: State.PASS,
@@ -34,9 +35,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def limit_outcome(test: LimitTest) -> Outcome:
     """Say what a limit comes to."""
     limit = test.limit
-    counts_as = test.state
+    counts_as, why = test.state, None
     if test.state is State.INCONCLUSIVE:
-        counts_as = _STATE_OF_NO_DATA[limit.on_no_data]
+        counts_as, why = _STATE_OF_NO_DATA[limit.on_no_data], Why.UNTIMED if test.untimed else Why.TOO_FEW
     elif limit.level is Level.WARNING:
         counts_as = State.PASS
     return Outcome(
@@ -46,7 +47,7 @@ def limit_outcome(test: LimitTest) -> Outcome:
         level=limit.level,
         counts_as=counts_as,
         limit=test,
-        why=Why.TOO_FEW if test.state is State.INCONCLUSIVE else None,
+        why=why,
         negligible=limit.max_share is not None and test.state is State.PASS and test.whole < limit.min_requests,
     )
 

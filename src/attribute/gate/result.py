@@ -12,6 +12,7 @@ from attribute.gate.limits import LimitTest
 from attribute.gate.settings import Check, Level, State
 from attribute.gate.shape import Shape, Signature
 from attribute.gate.spike import SpikeTest
+from attribute.gate.volume import Volume
 
 __all__ = ["BaselineUse", "GateResult", "Numbers", "Outcome", "Why"]
 
@@ -21,12 +22,20 @@ class Why(StrEnum):
 
     NO_REQUESTS = "no-requests"
     STALE = "stale"
+    REFUSED = "refused"
+    """All requests of the last day were refused before any upstream call."""
     SILENT = "silent"
     """It would have failed, were it still there, and since then there is no request to tell by."""
     REJECTS = "rejects"
+    UNTIMED = "untimed"
+    """Too many requests have no time, or one after now."""
     NO_BASELINE = "no-baseline"
     OTHER_RULES = "other-rules"
     TOO_FEW = "too-few"
+    LACKING = "lacking"
+    """Too few to judge, and far fewer than usual: what is missing may be anything."""
+    NEW_FUNCTIONS = "new-functions"
+    """Most healthy requests are of functions of which nobody knows what is usual, and say nothing of their upstream."""
     NO_EVIDENCE = "no-evidence"
     """No function usually says what its upstream answered, so none can stop saying it."""
     INCOMPLETE = "incomplete"
@@ -134,6 +143,7 @@ class GateResult:
         now: the end of all windows.
         outcomes: the lines: failures first, then what could not be judged, then the rest.
         numbers: what was read.
+        volume: how many requests came in the last day, and how many usually do.
         baseline: what was compared with.
         asked_baseline: whether any part of the gate that ran compares with one.
     """
@@ -142,5 +152,6 @@ class GateResult:
     now: datetime
     outcomes: tuple[Outcome, ...]
     numbers: Numbers
+    volume: Volume
     baseline: BaselineUse
     asked_baseline: bool = True

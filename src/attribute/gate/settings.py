@@ -69,7 +69,9 @@ class GateSettings:
         min_baseline_healthy: and the baseline has at least so many.
         negligible_requests: with so many requests in the window,
         negligible_share: failures up to this share of them are too few to matter, whatever they are.
-        max_rejected_share: with a greater share of rejected lines among records nothing can be judged.
+        max_rejected_share: with a greater share of rejected lines among records nothing can be judged; nor with as many
+            requests whose time says nothing.
+        min_day_share: a last day with less than this share of what nine in ten days have lacks requests.
         refused_level: what a spike of refused requests does.
     """
 
@@ -97,6 +99,7 @@ class GateSettings:
     negligible_requests: int = 1000
     negligible_share: float = 0.005
     max_rejected_share: float = 0.5
+    min_day_share: float = 0.5
     refused_level: Level = Level.WARNING
 
     @property

@@ -18,6 +18,7 @@ __all__ = ["Shape", "Signature", "shape_of", "signatures_of", "unknown_rows"]
 _MINUTE_US = 60_000_000
 MANY_FUNCTIONS = 3
 _MOST = 0.6
+_PART = 0.1
 
 
 class Shape(StrEnum):
@@ -92,5 +93,8 @@ def shape_of(rows: pl.DataFrame, *, kind: Kind, blind: Collection[str]) -> Shape
     silent = rows.filter(pl.col("upstream_status").is_null() & (pl.col("status").is_null() | (pl.col("status") >= 500)))
     if int(silent["requests"].sum()) < _MOST * total:
         return Shape.MIXED
-    taking_part = by_function.filter(pl.col("requests") >= 0.1 * total).height
-    return Shape.NO_ANSWER_MANY if taking_part >= MANY_FUNCTIONS else Shape.NO_ANSWER_ONE
+    sizes = by_function["requests"].sort(descending=True)
+    taking_part = (sizes >= _PART * total).sum()
+    # Where functions are very many, each of them has little: so two must also hold most of it.
+    few = taking_part < MANY_FUNCTIONS and sizes.head(2).sum() >= _MOST * total
+    return Shape.NO_ANSWER_ONE if few else Shape.NO_ANSWER_MANY

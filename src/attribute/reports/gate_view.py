@@ -226,7 +226,9 @@ def _lines(result: GateResult, zone: tzinfo) -> Iterable[Line]:
                 "needed": lost.needed, "still_there": lost.still_there, "p_value": lost.p_value,
             }  # fmt: skip
         elif report is not None and report.asked:
-            numbers = {"part": report.blind, "whole": report.healthy, "of": "healthy requests"}
+            numbers = {
+                "window_hours": report.hours, "part": report.blind, "whole": report.healthy, "of": "healthy requests",
+            }  # fmt: skip
         elif limit is not None:
             numbers = {
                 "function": limit.limit.function, "window_hours": limit.limit.over_hours, "part": limit.part,

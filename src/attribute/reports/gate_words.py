@@ -29,6 +29,7 @@ class Name:
 Phrase = tuple[str | Name, ...]
 
 _SETTINGS = GateSettings()
+_MOST_NAMES = 5
 _SHAPES = {
     Shape.LOST_EVIDENCE: "healthy requests lost their evidence too: the instrumentation regressed, "
     "look at what was deployed",
@@ -80,25 +81,33 @@ def title_of(outcome: Outcome) -> Phrase:
 _WHY_SHORT: Mapping[Why | None, str] = {
     Why.NO_REQUESTS: "no requests in the logs",
     Why.STALE: "no recent requests",
+    Why.REFUSED: "all recent requests were refused",
     Why.REJECTS: "too many rejected lines",
+    Why.UNTIMED: "too many requests without a usable time",
     Why.NO_BASELINE: "no baseline",
     Why.OTHER_RULES: "a baseline of other rules",
     Why.TOO_FEW: "too few requests",
+    Why.LACKING: "far fewer requests than usual",
+    Why.NEW_FUNCTIONS: "most requests are of new functions",
     Why.NO_EVIDENCE: "no function has evidence to lose",
     Why.INCOMPLETE: "a file was read only in part",
 }
 
 
+_WHY_OF_REPORT = frozenset({None, Why.TOO_FEW, Why.NEW_FUNCTIONS, Why.NO_EVIDENCE})
+
+
 def sentence_of(outcome: Outcome, result: GateResult, zone: tzinfo) -> Phrase:
     """Return a line in words: what was counted, what is usual, what would have failed."""
-    if outcome.spike is not None and outcome.why is not Why.STALE:
-        return _spike_sentence(outcome.spike, outcome, zone)
+    if outcome.spike is not None and outcome.why not in {Why.STALE, Why.REFUSED}:
+        lacking = f"; {_volume(result)}" if outcome.why is Why.LACKING else ""
+        return (*_spike_sentence(outcome.spike, outcome, zone), lacking)
     if outcome.coverage is not None:
         return _coverage_sentence(outcome.coverage, outcome, zone)
     if outcome.limit is not None:
         return _limit_sentence(outcome.limit)
-    if outcome.coverage_report is not None and outcome.why in {None, Why.TOO_FEW, Why.NO_EVIDENCE}:
-        return _report_sentence(outcome.coverage_report, judged=outcome.why is None)
+    if outcome.coverage_report is not None and outcome.why in _WHY_OF_REPORT:
+        return _report_sentence(outcome.coverage_report, outcome.why)
     assert outcome.why is not None
     return (_why_sentence(outcome, result, zone),)
 
@@ -108,7 +117,12 @@ def _why_sentence(outcome: Outcome, result: GateResult, zone: tzinfo) -> str:
     part = {"unknown-spike": "spikes: ", "coverage": "evidence coverage: "}.get(outcome.id.partition("/")[0], "")
     sentences = {
         Why.NO_REQUESTS: f"there are no requests in the logs ({plural(numbers.rejected, 'rejected line')})",
-        Why.REJECTS: f"{plural(numbers.rejected, 'line')} rejected against {plural(numbers.requests, 'request')} read",
+        Why.REJECTS: f"{plural(numbers.rejected, 'line')} rejected against {plural(numbers.requests, 'request')} read"
+        + (f"; {_volume(result)}" if result.volume.lacking else ""),
+        Why.UNTIMED: f"{plural(numbers.untimed, 'request')} without a time and {count(numbers.later)} after now, "
+        f"against {count(result.volume.timed)} of the last 24 h, which may be no sample of them",
+        Why.REFUSED: f"all {plural(result.volume.refused, 'request')} of the last 24 h were refused before any "
+        "upstream call, which says nothing of the rest",
         Why.INCOMPLETE: "a file could only be read in part, and `--strict` was asked for",
         Why.OTHER_RULES: "the baseline holds verdicts of other rules or thresholds, which cannot be compared: "
         "build it anew",
@@ -117,6 +131,13 @@ def _why_sentence(outcome: Outcome, result: GateResult, zone: tzinfo) -> str:
     }
     assert outcome.why is not None
     return part + sentences[outcome.why]
+
+
+def _volume(result: GateResult) -> str:
+    volume = result.volume
+    usual = "" if volume.usual_day is None else f", where nine in ten days have at least {count(volume.usual_day)}"
+    left_out = " (refused ones left out)" if volume.refused else ""
+    return f"the last 24 h have {plural(volume.last_day, 'request')}{left_out}{usual}"
 
 
 def _stale(outcome: Outcome, result: GateResult, zone: tzinfo) -> str:
@@ -221,10 +242,18 @@ def _coverage_sentence(test: CoverageTest, outcome: Outcome, zone: tzinfo) -> Ph
     )
 
 
-def _report_sentence(report: CoverageReport, *, judged: bool) -> Phrase:
+def _report_sentence(report: CoverageReport, why: Why | None) -> Phrase:
     if not report.asked:
         return ("evidence coverage: no function usually carries an `upstream_status`, so none can be lost: not judged",)
-    if not judged:
+    if why is Why.NEW_FUNCTIONS:
+        return (
+            (
+                f"evidence coverage: {count(report.new_blind)} of {count(report.healthy + report.new_healthy)} healthy "
+                f"requests of the {window(report.hours)} are of functions that the baseline knows too little of, and "
+                "have no `upstream_status`: nobody knows whether they lost it"
+            ),
+        )
+    if why is Why.TOO_FEW:
         return (
             (
                 f"evidence coverage: none of {plural(len(report.asked), 'function')} that usually carry an "
@@ -233,8 +262,8 @@ def _report_sentence(report: CoverageReport, *, judged: bool) -> Phrase:
         )
     return (
         (
-            f"evidence coverage: {count(report.blind)} of {count(report.healthy)} healthy requests have no "
-            f"`upstream_status`, {_whether_usual(report)}; {len(report.tested)} of "
+            f"evidence coverage, {window(report.hours)}: {count(report.blind)} of {count(report.healthy)} healthy "
+            f"requests have no `upstream_status`, {_whether_usual(report)}; {len(report.tested)} of "
             f"{plural(len(report.asked), 'function')} judged"
         ),
     )
@@ -252,22 +281,34 @@ def _limit_sentence(test: LimitTest) -> Phrase:
     whole = "requests" if limit.of is Of.REQUESTS else "incident requests"
     about = _about(limit)
     if limit.max_count is not None:
-        return (*begin, f" {about}, at most {count(limit.max_count)} allowed")
+        return (*begin, f" {about}, at most {count(limit.max_count)} allowed{_why_not(test)}")
     assert limit.max_share is not None
     share = f" ({percent(test.part / test.whole)})" if test.whole else ""
     said: Phrase = (
         *begin, f" of {count(test.whole)} {whole} {about}{share}, at most {percent(limit.max_share)} allowed",
     )  # fmt: skip
+    few = test.state is not State.INCONCLUSIVE and test.whole < limit.min_requests
+    return (*said, f"; so few of {plural(test.requests, 'request')} that they do not matter" if few else _why_not(test))
+
+
+def _why_not(test: LimitTest) -> str:
+    """Say why a limit was not judged, and what that comes to; nothing where it was."""
+    limit = test.limit
     if test.state is not State.INCONCLUSIVE:
-        few = test.whole < limit.min_requests
-        return (*said, f"; so few of {plural(test.requests, 'request')} that they do not matter") if few else said
+        return ""
+    why = f"too few to judge, {count(limit.min_requests)} are needed"
+    if test.untimed:
+        why = f"not judged, as {plural(test.untimed, 'request')} have no time or one after now"
+    elif limit.max_count is not None:
+        why = "no request to judge"
     then = {
+        None: "",
         NoData.INCONCLUSIVE: "",
         NoData.FAIL: ", which fails the gate (`on_no_data`)",
         NoData.WARN: ", which only warns (`on_no_data`)",
         NoData.PASS: ", which passes (`on_no_data`)",
     }[limit.on_no_data]
-    return (*said, f"; too few to judge, {count(limit.min_requests)} are needed{then}")
+    return f"; {why}{then}"
 
 
 def _about(limit: Limit) -> str:
@@ -337,9 +378,37 @@ def notes_of(result: GateResult, zone: tzinfo) -> tuple[Phrase, ...]:
         notes.append((f"{plural(numbers.later, 'request')} after {stamp(result.now, zone)} not judged",))
     if numbers.rejected:
         notes.append((f"{plural(numbers.rejected, 'line')} rejected",))
+    notes += _volume_notes(result)
     if use.windows and len(use.windows) < len(_SETTINGS.spike_hours):
         missing = ", ".join(window(hours) for hours in _SETTINGS.spike_hours if hours not in use.windows)
         notes.append((f"not looked at, as too few days of baseline lie before: {missing}",))
     if use.of_file and use.days_old is not None and use.days_old > 30:
         notes.append((f"the baseline ends {use.days_old} days before now: build it anew",))
     return tuple(notes)
+
+
+def _volume_notes(result: GateResult) -> list[Phrase]:
+    """Say whose requests are missing or new in the last day, which no test of the others shows."""
+    volume = result.volume
+    report = next((one.coverage_report for one in result.outcomes if one.coverage_report is not None), None)
+    notes: list[Phrase] = []
+    if volume.lacking and volume.last_day and result.asked_baseline:
+        notes.append((f"far fewer requests than usual: {_volume(result)}",))
+    if volume.silent and volume.timed and result.asked_baseline:
+        names = [(name, "") for name in volume.silent]
+        notes.append(("no request in the last 24 h of functions that nine in ten days have some of: ", *_some(names)))
+    if report is not None and report.asked and report.new:
+        new = sorted(report.new.items(), key=lambda item: (-item[1], item[0]))
+        shares = [(name, f" ({percent(requests / report.requests)})") for name, requests in new]
+        begin = "not asked for coverage, as the baseline knows too little of them, with their share of the "
+        notes.append((f"{begin}{window(report.hours)}: ", *_some(shares)))
+    return notes
+
+
+def _some(names: Sequence[tuple[str, str]]) -> Phrase:
+    """Return the first few *names*, each with what is to be said of it, and how many more there are."""
+    pieces: list[str | Name] = []
+    for place, (name, more) in enumerate(names[:_MOST_NAMES]):
+        pieces += [", `" if place else "`", Name(name), f"`{more}"]
+    rest = len(names) - _MOST_NAMES
+    return (*pieces, f" and {count(rest)} more") if rest > 0 else tuple(pieces)
