@@ -25,7 +25,7 @@ _TIME_ORDER: Final = (
     "stage", "upstream", "upstream_calls",
 )  # fmt: skip
 """A total order on the records of one request, nulls first: which came last, and failing over healthy where unclear."""
-_EVIDENCE: Final = ("upstream_status", "upstream", "upstream_latency_ms", "upstream_calls", "stage")
+_EVIDENCE: Final = ("upstream_status", "upstream", "upstream_latency_ms", "upstream_calls", "stage", "function")
 _SPOKEN_OF: Final = ("greatest_latency_ms", "saying_one", "most_calls")
 _RANKS: Final = {"exception": 2, "response": 1}
 _FAILED: Final = 0
@@ -46,7 +46,9 @@ def consolidate(records: pl.DataFrame, *, in_order: bool = True) -> pl.DataFrame
     With the status goes the lender's `upstream`, where it names one. A missing `upstream_latency_ms` is lent by the
     same record if it knows it, else in the same order, of equals always the greatest, together with the
     `upstream_calls` that it sums over; these are null where the request's records speak of more than it holds: of a
-    greater latency, of more calls, or of latencies in more records than it sums over.
+    greater latency, of more calls, or of latencies in more records than it sums over; and where it is another
+    function's, which knows of its own calls alone. The deciding record's own `upstream_calls` are null beside a latency
+    where another record speaks of a greater one or of more calls.
 
     Args:
         records: a `RECORDS` frame in any order, with all records of every request in it.
@@ -217,19 +219,25 @@ def _fill(joined: pl.DataFrame) -> pl.DataFrame:
     lacks_latency = pl.col("upstream_latency_ms").is_null()
     same_lender = takes_status & pl.col("upstream_latency_ms_of_status_lender").is_not_null()
     takes_latency = lacks_latency & pl.col("upstream_latency_ms_of_latency_lender").is_not_null()
-    lent = {
-        name: pl.when(same_lender).then(f"{name}_of_status_lender").otherwise(f"{name}_of_latency_lender")
-        for name in ("upstream_latency_ms", "upstream_calls")
-    }
-    is_all = (lent["upstream_latency_ms"] >= pl.col("greatest_latency_ms")) & (
-        lent["upstream_calls"] >= pl.max_horizontal("most_calls", "saying_one")
+    latency, calls, function = (
+        pl.when(same_lender).then(f"{name}_of_status_lender").otherwise(f"{name}_of_latency_lender")
+        for name in ("upstream_latency_ms", "upstream_calls", "function")
     )
-    lent["upstream_calls"] = pl.when(is_all).then(lent["upstream_calls"])
+    is_all = (
+        (latency >= pl.col("greatest_latency_ms"))
+        & (calls >= pl.max_horizontal("most_calls", "saying_one"))
+        & (function == pl.col("function"))
+    )
+    is_less = (pl.col("upstream_latency_ms") < pl.col("greatest_latency_ms")) | (
+        ~lacks_latency & (pl.col("upstream_calls") < pl.col("most_calls"))
+    )
+    keeps_calls = ~takes_latency & ~is_less.fill_null(value=False)
     upstream = pl.coalesce("upstream_of_status_lender", "upstream")
     return joined.with_columns(
         pl.coalesce("upstream_status", "upstream_status_of_status_lender"),
         pl.when(takes_status).then(upstream).otherwise("upstream").alias("upstream"),
-        *(pl.when(takes_latency).then(value).otherwise(name).alias(name) for name, value in lent.items()),
+        pl.when(takes_latency).then(latency).otherwise("upstream_latency_ms").alias("upstream_latency_ms"),
+        pl.when(takes_latency & is_all).then(calls).when(keeps_calls).then("upstream_calls").alias("upstream_calls"),
         pl.when(takes_status)
         .then("stage_of_status_lender")
         .when(takes_latency)

@@ -257,6 +257,99 @@ def test_full_disk_is_an_error_that_says_so(home: Path, logs: Path) -> None:
     assert done.stderr == "attribute: error: `stdout` cannot be written: No space left on device\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["logs", "-o", "csv:/dev/full"], "`/dev/full` cannot be written"),
+        (["logs", "-q", "--rejects", "/dev/full"], "`/dev/full` cannot be written"),
+        (["report", "logs", "-o", "html:/dev/full"], "`/dev/full` cannot be written"),
+        (["gate", "logs", "-o", "json:/dev/full"], "`/dev/full` cannot be written"),
+        (["rules", "list"], "what was to be written could not be"),
+        (["--help"], "what was to be written could not be"),
+    ],
+)
+def test_full_disk_is_the_users_to_mend_whatever_is_written(
+    home: Path, logs: Path, words: list[str], said: str
+) -> None:
+    """A file, the rejects, or what a command prints: no bug of ours, and never a success."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "attribute", *words],
+            cwd=home, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, f"attribute: error: {said}: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["app.log", "-o", "json:app.log"],
+        ["app.log", "-o", "json:hard"],
+        ["app.log", "-o", "json:soft"],
+        [".", "-o", "json:app.log"],
+        ["*.log", "-q", "--rejects", "app.log"],
+        ["explain", "vendor", "app.log", "--rejects", "app.log"],
+        ["gate", "app.log", "-o", "json:app.log"],
+        ["gate", "other.log", "--baseline-logs", "app.log", "-o", "json:app.log"],
+        ["gate", "other.log", "--baseline", "app.log", "-o", "json:app.log"],
+        ["report", "incident", "app.log", "-o", "html:app.log"],
+        ["report", "weekly", "app.log", "-o", "html:app.log"],
+        ["report", "incident", "app.log", "--notes", "app.log"],
+        ["baseline", "build", "app.log", "-o", "app.log", "--replace"],
+    ],
+)
+def test_output_in_place_of_what_is_read_is_refused_before_it_is_read(home: Path, logs: Path, words: list[str]) -> None:
+    """A log is not lost to a slip of the one who reads it, under whatever name it is reached."""
+    log = home / "app.log"
+    log.write_text(record(1) + "\n" + "{")
+    (home / "other.log").write_text(record(2) + "\n")
+    (home / "hard").hardlink_to(log)
+    (home / "soft").symlink_to(log)
+    before = log.read_bytes()
+    done = process(*words, cwd=home)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"would be written over what is read" in done.stderr
+    assert log.read_bytes() == before
+
+
+def test_output_in_place_of_rules_or_configuration_is_refused(home: Path, logs: Path, ours: Path) -> None:
+    """What decides how logs are read is read as well."""
+    (home / "attribute.toml").write_text('tz = "UTC"\n')
+    for words in (["--rules", "ours.toml", "-o", "json:ours.toml"], ["--rejects", "attribute.toml"]):
+        done = process("logs", *words, cwd=home)
+        assert done.returncode == 2, words
+        assert b"would be written over what is read" in done.stderr
+    assert (home / "attribute.toml").read_text() == 'tz = "UTC"\n'
+
+
+def test_output_and_rejects_in_one_file_are_refused(home: Path, logs: Path) -> None:
+    """Of two files under one name one would be lost."""
+    done = process("logs", "-o", "json:x.out", "--rejects", "./x.out", cwd=home)
+    assert (done.returncode, done.stderr) == (2, b"attribute: error: two outputs go to `./x.out`\n")
+
+
+def test_dev_stdout_is_stdout(home: Path, logs: Path) -> None:
+    """In a pipe, where its name leads to none that can be opened, as elsewhere."""
+    asked = ["logs", "--now", "2026-11-17T00:00Z", "-o"]
+    named, plain = (process(*asked, form, cwd=home) for form in ("json:/dev/stdout", "json"))
+    assert (named.returncode, named.stdout) == (0, plain.stdout)
+
+
+def test_result_among_the_logs_does_not_change_the_next_answer(home: Path, logs: Path) -> None:
+    """What we wrote is no log: it is passed over and named, run after run."""
+    asked = ["logs", "--now", "2026-11-17T00:00Z", "-o", "json:logs/result.json"]
+    answers = []
+    for _ in range(3):
+        assert process(*asked, cwd=home).returncode == 0
+        answers.append(json.loads((logs / "result.json").read_text()))
+    first = answers[0]
+    assert [answer["input"].pop("skipped_files") for answer in answers] == [
+        [],
+        *[[{"file": "logs/result.json", "reason": "a result of attribute"}]] * 2,
+    ]
+    assert answers == [first] * 3
+
+
 def _failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str) -> LazyGroup:
     (tmp_path / "failing_command.py").write_text(
         "import click, os, signal\nfrom attribute.m1.errors import AttributionError\n"

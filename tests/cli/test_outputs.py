@@ -21,6 +21,7 @@ from attribute.cli.style import color_wanted, style_of, unicode_wanted
         ([Output("text"), Output("json")], False),
         ([Output("json", "a"), Output("csv", "./a")], False),
         ([Output("json", "/nonexistent/a")], False),
+        ([Output("json", "/dev/null"), Output("csv", "/dev/null")], True),
         ([], True),
     ],
 )
@@ -92,6 +93,30 @@ def test_write_output_refusals_of_the_system_can_be_mended(path: str) -> None:
     """No such folder, a folder in the way, a full disk: one line that names the place."""
     with pytest.raises(OutputError, match=f"`{path}` cannot be written: "):
         write_output([b"x" * 100_000], path)
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_write_output_device_refuses_at_the_last_moment_too(size: int) -> None:
+    """What is held back until the file is closed is refused in the same words."""
+    with pytest.raises(OutputError, match="`/dev/full` cannot be written: No space left on device"):
+        write_output([b"x" * size], "/dev/full")
+
+
+@pytest.mark.parametrize("size", [1, 1_000_000])
+def test_write_output_pipe_is_written_by_its_descriptor_for_as_long_as_it_is_read(size: int) -> None:
+    """`>(command)` has no other name than its descriptor, and a command that has read enough may leave."""
+    reading, writing = os.pipe()
+    try:
+        got: list[bytes] = []
+        reader = threading.Thread(target=lambda: got.append(os.read(reading, 10)))
+        reader.start()
+        write_output([b"x" * 10], f"/dev/fd/{writing}")
+        reader.join(10)
+        assert got == [b"x" * 10]
+    finally:
+        os.close(reading)
+    write_output([b"x" * size], f"/dev/fd/{writing}")
+    os.close(writing)
 
 
 def test_replacing_error_of_the_work_itself_is_not_called_a_write_error(tmp_path: Path) -> None:

@@ -352,6 +352,32 @@ def test_blip_that_healthy_requests_prove_short_is_no_incident() -> None:
     assert group(log.counts) == ()
 
 
+@pytest.mark.parametrize("function", ["aaa", "zzz"])
+@pytest.mark.parametrize("minutes", [range(4), range(56, 60)], ids=["begins-in-it", "ends-in-it"])
+def test_short_outage_that_no_healthy_request_proves_short_is_an_incident(function: str, minutes: range) -> None:
+    """A log that begins or ends in the outage proves nothing, wherever in the alphabet the function stands."""
+    log = Log().traffic(range(60), ["main"], 54).traffic(range(60), [function], 6)
+    log.trouble(minutes, [function], "vendor", 6)
+    got = only(group(log.counts))
+    assert (got.severity, got.requests, got.functions) == (4, 24, (function,))
+
+
+def test_log_of_one_function_that_only_fails_is_an_incident() -> None:
+    """Five thousand failures in one minute, and no healthy request on either side to prove them short."""
+    log = Log()
+    log.add(0, "pay", 5_000, "vendor")
+    assert summary(group(log.counts)) == [("vendor", ("pay",), 0, 1)]
+
+
+@pytest.mark.parametrize("unproven", ["auth", "sync"])
+def test_of_functions_hit_alike_one_that_is_not_proven_short_decides(unproven: str) -> None:
+    """Which of two equals comes first in the alphabet says nothing about the outage."""
+    log = Log().traffic(range(60), ["big"], 1000).traffic(range(60), ["auth", "sync"], 6)
+    log.trouble(range(30, 32), ["auth", "sync"], "vendor", 6)
+    log.rows = [row for row in log.rows if row["function"] != unproven or row["class"] == "vendor"]
+    assert summary(group(log.counts)) == [("vendor", ("auth", "sync"), 30, 32)]
+
+
 @pytest.mark.parametrize(
     ("healthy_after", "now", "ongoing"),
     [
@@ -424,6 +450,32 @@ def test_incidents_do_not_depend_on_the_order_or_the_pieces_of_the_counts(counts
     latency = empty().latency
     merged = merge([Rollup(shuffled.head(half), latency), Rollup(shuffled.slice(half), latency)])
     assert group(merged.counts) == found
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    logs(), st.sampled_from([range(-3, 0), range(240, 243)]), st.permutations(["auth", "sync"]), st.sampled_from("az")
+)
+def test_names_of_functions_decide_nothing(counts: pl.DataFrame, edge: range, names: list[str], other: str) -> None:
+    """Other names for the same functions, and the same incidents: when, how many, how severe, and where."""
+    around = Log().traffic(range(-3, 243), ["other"], 40).trouble(edge, ["auth"], "vendor", 4)
+    counts = pl.concat([counts, around.counts])
+    renamed = counts.with_columns(
+        pl.col("function").replace_strict({"auth": names[0], "sync": names[1], "other": other})
+    )
+    back = {names[0]: "auth", names[1]: "sync", other: "other"}
+
+    def facts(found: tuple[Incident, ...], back: dict[str, str]) -> list[tuple[object, ...]]:
+        return [
+            (
+                *(one.class_, one.started_at, one.ended_at, one.ongoing, one.severity),
+                *(one.requests, one.unknown_requests, one.total_requests),
+                sorted(back.get(name, name) for name in one.functions),
+            )
+            for one in found
+        ]
+
+    assert facts(group(renamed), back) == facts(group(counts), {})
 
 
 @settings(max_examples=25, deadline=None)

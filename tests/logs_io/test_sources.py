@@ -308,6 +308,19 @@ def test_files_without_permission_are_skipped(
     }
 
 
+def test_json_that_we_wrote_is_no_log(inside: Path) -> None:
+    """By its first bytes, not by its name alone: records are read, other programs' JSON, and half of a beginning."""
+    ours = b'{\n  "schema": "attribute.result/1",\n'
+    write("logs/ours.json", "named.json", data=ours)
+    write("logs/records.json")
+    write("logs/half.json", data=ours[:10])
+    write("logs/one-line.json", data=b'{"schema": "attribute.result/1"}\n')
+    write("logs/app.log", data=ours)
+    found = discover(["logs", "named.json"])
+    assert names(found) == ["logs/app.log", "logs/half.json", "logs/one-line.json", "logs/records.json"]
+    assert skipped(found) == dict.fromkeys(["logs/ours.json", "named.json"], SkipReason.OWN_RESULT)
+
+
 def test_file_that_loses_its_permission_after_it_was_found_yields_nothing(
     open_folder: Path, as_nobody: Callable[[], AbstractContextManager[None]]
 ) -> None:

@@ -56,7 +56,10 @@ def put_together(rows: list[Row]) -> Row:
             lender_of_latency = min(knowing, key=lends_latency, default=None)
     if lender_of_latency is not None:
         request["upstream_latency_ms"] = lender_of_latency["upstream_latency_ms"]
-        request["upstream_calls"] = lender_of_latency["upstream_calls"] if is_all(lender_of_latency, rows) else None
+        is_whole = lender_of_latency["function"] == deciding["function"] and is_all(lender_of_latency, rows)
+        request["upstream_calls"] = lender_of_latency["upstream_calls"] if is_whole else None
+    elif deciding["upstream_latency_ms"] is not None and speaks_of_less(deciding, others):
+        request["upstream_calls"] = None
     lender = lender_of_status or lender_of_latency
     request["joined_from"] = None if lender is None else lender["stage"]
     request["records"] = len(rows)
@@ -82,6 +85,14 @@ def is_all(lender: Row, rows: list[Row]) -> bool:
     if lender["upstream_calls"] is None or lender["upstream_latency_ms"] < max(latencies):
         return False
     return bool(lender["upstream_calls"] >= max([len(latencies), *calls]))
+
+
+def speaks_of_less(deciding: Row, others: list[Row]) -> bool:
+    """Say whether another record of the request speaks of a greater latency, or of more calls."""
+    if any((row["upstream_latency_ms"] or 0) > deciding["upstream_latency_ms"] for row in others):
+        return True
+    calls = deciding["upstream_calls"]
+    return calls is not None and any((row["upstream_calls"] or 0) > calls for row in others)
 
 
 def rank(stage: str) -> int:

@@ -168,6 +168,33 @@ def test_calls_that_the_deciding_record_counts_are_not_taken_for_those_of_a_lend
     assert one(call("a", 9.0, upstream_calls=2), {**SLOW, "upstream_calls": 2})["upstream_calls"] == 2
 
 
+def test_latency_that_another_function_lends_is_not_known_to_be_all() -> None:
+    """It knows of its own calls, and of none that the deciding function made."""
+    lender = call("response", 10.0, upstream_calls=1)
+    of_other = one({**lender, "function": "other"}, {**SLOW, "stage": "exception"})
+    assert (of_other["upstream_latency_ms"], of_other["upstream_calls"]) == (10.0, None)
+    assert one(lender, {**SLOW, "stage": "exception"})["upstream_calls"] == 1
+    with_status = one({**lender, "function": "other"}, {**SLOW, "stage": "exception", "upstream_status": None})
+    assert (with_status["upstream_latency_ms"], with_status["upstream_calls"]) == (10.0, None)
+
+
+@pytest.mark.parametrize(
+    ("other", "calls"),
+    [
+        (call("upstream", 10.0, upstream_calls=1), 1),
+        (call("upstream", 4400.0, upstream_calls=1), None),
+        (call("upstream", 4400.0, upstream_calls=None), None),
+        (call("upstream", 5.0, upstream_calls=2), None),
+        (record(stage="upstream", upstream_latency_ms=None, upstream_calls=2), None),
+        (record(stage="upstream", upstream_latency_ms=None, upstream_calls=None), 1),
+    ],
+)
+def test_own_latency_is_not_all_where_another_record_speaks_of_more(other: dict[str, Any], calls: int | None) -> None:
+    """The deciding record's latency is kept, but what the request's own records speak against is no sum of all."""
+    got = one(other, {**SLOW, "upstream_latency_ms": 10.0, "upstream_calls": 1})
+    assert (got["upstream_latency_ms"], got["upstream_calls"], got["joined_from"]) == (10.0, calls, None)
+
+
 def test_latency_of_another_record_is_lent_where_the_lender_of_the_status_has_none() -> None:
     """The status comes from the failed record, the latency from the next that knows one; the first is named."""
     got = one(

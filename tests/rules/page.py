@@ -168,8 +168,11 @@ A verdict is given to a request, not to a line. Of the records that share a `req
   `upstream_latency_ms`. The name of the `upstream` comes with it;
 - a missing `upstream_latency_ms` is lent by the same record if it has one, else by another in the same order, of equals
   the greatest. Its `upstream_calls` come with it, unless the request's records speak of more than it holds: of a
-  greater latency, of more calls, or of latencies in more records than it sums over. Then nobody knows how much it
-  leaves out, and a bottleneck verdict from it says that it may be partial;
+  greater latency, of more calls, or of latencies in more records than it sums over; or unless the record is another
+  function's, which knows of its own calls alone. Then nobody knows how much it leaves out, and a bottleneck verdict
+  from it says that it may be partial;
+- the deciding record's own `upstream_latency_ms` is kept, but where another record speaks of a greater one or of more
+  calls it may be partial all the same, and a bottleneck verdict says so;
 - records that are equal in every field count once.
 
 Healthy requests are counted by their ending records (`response`, `exception`), or by all records where a function never

@@ -54,7 +54,7 @@ def run_build(flags: AnalysisFlags, output: str, merged: tuple[str, ...], *, rep
     """
     if not replace_file and os.path.lexists(output):
         raise BuildError.there_already(output)
-    job = prepare(flags)
+    job = prepare(flags, written=(output,))
     parts = [read_baseline(path) for path in merged]
     for path, part in zip(merged, parts, strict=True):
         if part.rules != mark_of(job):

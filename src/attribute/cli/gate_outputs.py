@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from attribute.cli.outputs import Output, OutputError, write_output
+from attribute.cli.outputs import Output, OutputError, check_written, paths_of, write_output
 from attribute.cli.streams import reader_may_leave
 from attribute.reports.gate_view import GateView
 from attribute.reports.gate_writers import GATE_WRITERS, gate_writer
@@ -18,22 +18,17 @@ SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"
 LEAST_SUMMARY_BYTES = 4_000
 
 
-def check_gate_outputs(outputs: Iterable[Output]) -> None:
+def check_gate_outputs(outputs: Sequence[Output]) -> None:
     """
     Refuse outputs that would overwrite or interrupt each other, before anything is read.
 
     Raises:
-        OutputError: two formats on stdout that cannot share it, or two for one file.
+        OutputError: two formats on stdout that cannot share it, or what `check_written` says of the files.
     """
     alone: str | None = None
     on_stdout: list[str] = []
-    paths: set[str] = set()
     for output in outputs:
         if output.path is not None:
-            place = os.path.realpath(output.path)
-            if place in paths:
-                raise OutputError.same_file(output.path)
-            paths.add(place)
             continue
         if not GATE_WRITERS[output.format].shares_stdout:
             alone = alone or output.format
@@ -41,6 +36,7 @@ def check_gate_outputs(outputs: Iterable[Output]) -> None:
     if len(on_stdout) > 1 and (alone is not None or len(set(on_stdout)) < len(on_stdout)):
         first, second = on_stdout[:2]
         raise OutputError.two_on_stdout(first, second)
+    check_written(paths_of(outputs))
 
 
 def write_gate(

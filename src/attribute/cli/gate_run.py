@@ -15,7 +15,7 @@ from attribute.cli.gate_config import hours_of, limits_of, share_of
 from attribute.cli.gate_outputs import check_gate_outputs, write_gate
 from attribute.cli.job import Job, prepare
 from attribute.cli.options import AnalysisFlags
-from attribute.cli.outputs import Output
+from attribute.cli.outputs import Output, paths_of, spare_what_is_read
 from attribute.cli.run import read_logs
 from attribute.cli.style import style_of
 from attribute.engines.analysis import InputAccount, Window
@@ -64,7 +64,13 @@ def run_gate(flags: AnalysisFlags, given: GateFlags) -> int:
     """
     outputs = flags.outputs or (Output("text"),)
     check_gate_outputs(outputs)
-    job = prepare(replace(flags, outputs=()))  # the formats of the gate are its own
+    job = prepare(replace(flags, outputs=()), written=paths_of(outputs))  # the formats of the gate are its own
+    spare_what_is_read(
+        [path for path in (*paths_of(outputs), flags.rejects) if path is not None],
+        logs=given.baseline_logs,
+        others=(given.baseline,),
+        exclude=job.config.texts("exclude"),
+    )
     checks = frozenset(Check(name) for name in given.checks) or frozenset(Check)
     limits = _limits(given, job, checks)
     baseline = _given_baseline(given, job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ from attribute.cache.store import Store, default_folder
 from attribute.cli.commands import COMMANDS
 from attribute.cli.config import Config, load
 from attribute.cli.options import AnalysisFlags
-from attribute.cli.outputs import check_outputs
+from attribute.cli.outputs import check_outputs, check_written, paths_of, spare_what_is_read
 from attribute.cli.settings import GOAL_KEYS, LIMIT_KEYS
 from attribute.cli.streams import stdin_is_fed
 from attribute.engines.analysis import AnalysisOptions, Cache, Progress, RejectedAt, Window
@@ -151,14 +151,21 @@ class Job:
         )
 
 
-def prepare(flags: AnalysisFlags) -> Job:
+def prepare(flags: AnalysisFlags, *, written: Iterable[str | None] = ()) -> Job:
     """
     Resolve everything that can be resolved before a log is opened.
 
+    Args:
+        flags: what the command line said.
+        written: files that the command writes beside those of *flags*.
+
     Raises:
-        AttributionError: a flag, setting, rule or path cannot be used.
+        AttributionError: a flag, setting, rule or path cannot be used, or a file would be written over another one or
+            over what is read.
     """
     check_outputs(flags.outputs)
+    all_written = [path for path in (*paths_of(flags.outputs), flags.rejects, *written) if path is not None]
+    check_written(all_written)
     config = load(
         file=flags.config,
         isolated=flags.isolated,
@@ -183,6 +190,8 @@ def prepare(flags: AnalysisFlags) -> Job:
             continue
         if not os.path.lexists(local_path(path)) and not re.search(r"[*?\[]", path):
             raise UsageError.no_such_path(path)
+    settings = (config.text("rules"), config.path)
+    spare_what_is_read(all_written, logs=paths, others=settings, exclude=config.texts("exclude"))
     return Job(
         flags=flags,
         config=config,

@@ -8,6 +8,7 @@ A closed pipe is quiet.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import sys
 from collections.abc import Sequence
@@ -77,6 +78,8 @@ def _explain(error: BaseException) -> int:
         case ReaderLeft() | BrokenPipeError():
             forget_stdout()
             code = 0
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):  # wherever it was to be written, stdout above all
+            code = _explain(AttributionError(f"what was to be written could not be: {error.strerror}"))
         case _:
             place = save_traceback(error)
             name = type(error).__name__

@@ -103,7 +103,7 @@ def incident(flags: AnalysisFlags, incident_id: str | None, out: str | None, not
     from attribute.reports.notes import INCIDENT_FIELDS
     from attribute.reports.writers import Style
 
-    job = prepare(replace(flags, fingerprint=True))
+    job = prepare(replace(flags, fingerprint=True), written=(notes,))
     analysis = read_logs(job)
     result, found, whole = _told(job, analysis, incident_id)
     told = focus_of(result, found)
@@ -184,7 +184,7 @@ def weekly(flags: AnalysisFlags, week: str | None, out: str | None, notes: str |
 
     if flags.since or flags.until or flags.window:
         raise ReportError.window_and_week()
-    job = prepare(replace(flags, fingerprint=True))
+    job = prepare(replace(flags, fingerprint=True), written=(notes,))
     which = Week.last_whole(job.now, zone=job.zone) if week is None else Week.parse(week, zone=job.zone)
     analysis = read_logs(job)
     files = _Files(flags.outputs, out, notes, which.name)

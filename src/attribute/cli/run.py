@@ -49,7 +49,10 @@ def _rejects(path: str | None) -> Iterator[Callable[[RejectedAt], None] | None]:
 
         def write(reject: RejectedAt) -> None:
             document = {"file": reject.file, "line": reject.line, "reason": reject.reason, "detail": reject.detail}
-            sink.write(json_bytes(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)))
+            with contextlib.suppress(
+                BrokenPipeError
+            ):  # whoever read a pipe may leave: the answer is wanted all the same
+                sink.write(json_bytes(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)))
 
         yield write
 

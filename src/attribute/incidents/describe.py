@@ -103,7 +103,8 @@ def _before(values: pl.Series) -> pl.Series:
 
 def _blipped(cluster: Cluster, settings: IncidentSettings) -> bool:
     """Say whether healthy requests on both sides of it, of the function hit most, prove that it was over in no time."""
-    main = max(cluster.all, key=lambda one: one.requests)
+    # Of functions that were hit alike the one of which least is known, not the first in the alphabet.
+    main = max(cluster.all, key=lambda one: (one.requests, one.calm_after - one.calm_before))
     longest = max(main.calm_after - main.calm_before - 1, cluster.end - cluster.start)
     return longest < settings.blip_minutes
 

@@ -115,14 +115,15 @@ def _hot_rows(minutes: pl.DataFrame, hot: pl.DataFrame) -> Iterator[_Hot]:
         rows = rows.with_columns(after.gather(rows["row"]).alias(f"{name}_after"))
         rows = rows.with_columns((pl.col(f"{name}_after") - own).alias(f"{name}_before"))
     # The minute in which the running sum of healthy requests first reaches what it is before this one, and the one in
-    # which it first exceeds what it is after: the neighbours with healthy requests, if they are the same function's.
+    # which it first exceeds what it is after: the neighbours with healthy requests, if there are such and they are the
+    # same function's. What is before all healthy requests, or after them, has none, whatever row stands there.
     for name, wanted, limit in (
         ("calm_before", rows["healthy_before"], -_FOREVER),
         ("calm_after", rows["healthy_after"] + 1, _FOREVER),
     ):
-        at = healthy.search_sorted(wanted).clip(0, minutes.height - 1)
-        neighbour = minutes.select(pl.col("function", "minute").gather(at))
-        same = neighbour["function"] == rows["function"]
+        at = healthy.search_sorted(wanted)
+        neighbour = minutes.select(pl.col("function", "minute").gather(at.clip(0, minutes.height - 1)))
+        same = (neighbour["function"] == rows["function"]) & wanted.is_between(1, healthy[-1])
         rows = rows.with_columns(neighbour.select(pl.when(same).then("minute").otherwise(limit).alias(name)))
     return (
         _Hot(*row)

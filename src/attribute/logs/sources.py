@@ -21,6 +21,8 @@ from attribute.m1.errors import AttributionError
 __all__ = ["Discovery", "SkipReason", "Skipped", "Source", "SourceError", "discover", "near_paths"]
 
 _STANDARD_INPUT: Final = ("-", "/dev/stdin")
+_RESULT: Final = b'{\n  "schema": "attribute.'
+"""How our own JSON begins: no log does, for a record is one line."""
 _EFFECTIVE: Final = os.access in os.supports_effective_ids
 
 
@@ -38,6 +40,7 @@ class SkipReason(StrEnum):
     VANISHED = "vanished"
     TOO_DEEP = "path too long"
     READ_ERROR = "read error"
+    OWN_RESULT = "a result of attribute"
 
 
 class SourceError(AttributionError):
@@ -145,8 +148,10 @@ def discover(paths: Sequence[str], *, exclude: Sequence[str] = (), stdin: int = 
 
     A file that is named, by itself or by a pattern, is read whatever it is called. A folder is searched at any depth
     for ``*.json``, ``*.jsonl``, ``*.ndjson`` and ``*.log``, plain or with ``.gz``, ``.zst``, ``.bz2`` or ``.xz``.
-    The order of *paths* makes no difference. A URL of a store (``s3://``, ``gs://``, ``abfs://``, ``hdfs://``) is taken
-    as a path is, with the same rules; a store has no links.
+    What we wrote ourselves as JSON (``*.json``) is no log and is skipped, also where it is named: it is not read as
+    broken records where an output lies beside logs. The order of *paths* makes no difference. A URL of a store
+    (``s3://``, ``gs://``, ``abfs://``, ``hdfs://``) is taken as a path is, with the same rules; a store has no links,
+    and nothing in it is opened to see what it is.
 
     Args:
         paths: files, folders, glob patterns, URLs, ``-`` for standard input.
@@ -220,6 +225,8 @@ class _Search:
             self._skip(path, SkipReason.NOT_REGULAR)
         elif not os.access(path, os.R_OK, effective_ids=_EFFECTIVE):
             self._skip(path, SkipReason.NO_PERMISSION)
+        elif path.lower().endswith(".json") and _begins_as_result(path):
+            self._skip(path, SkipReason.OWN_RESULT)
         else:
             self._found[path] = found
 
@@ -338,6 +345,14 @@ def _reason(error: OSError, path: str) -> SkipReason:
     if error.errno == errno.ELOOP:
         return SkipReason.LINK_LOOP
     return SkipReason.TOO_DEEP if error.errno == errno.ENAMETOOLONG else SkipReason.READ_ERROR
+
+
+def _begins_as_result(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - the path may hold any bytes
+            return file.read(len(_RESULT)) == _RESULT
+    except OSError:  # whoever reads it will say so
+        return False
 
 
 def _pseudo_devices() -> frozenset[int]:
