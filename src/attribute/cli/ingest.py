@@ -257,7 +257,7 @@ def issue(store_url: str, user: str, name: str, platform: str) -> None:
 @_USER
 @click.option("--minutes", type=click.IntRange(1, 1440), default=10, show_default=True, help="How long it can be used.")
 def link(store_url: str, user: str, minutes: int) -> None:
-    """Print a link code: whoever shows it first, once, becomes a device of the user."""
+    """Print a link code: whoever shows it first, once, becomes a device of the user. Later it is worth nothing."""
     from attribute.ingest.credentials import hash_of, new_secret
 
     secret = new_secret()
