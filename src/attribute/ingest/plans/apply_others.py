@@ -7,7 +7,7 @@ from typing import Final
 from attribute.ingest.plans.archive import ArchiveReader
 from attribute.ingest.plans.document import CHUNK, Plan
 from attribute.ingest.plans.errors import PlanError
-from attribute.ingest.plans.make import ALL_REMOVED, IN_LEDGER, IN_SCOPE, NONE_WAITS, OUTRANKED, ROLLUPS_EQUAL_FACTS
+from attribute.ingest.plans.promises import ALL_REMOVED, IN_LEDGER, IN_SCOPE, NONE_WAITS, OUTRANKED, ROLLUPS_EQUAL_FACTS
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.transaction import Transaction, number
 
@@ -164,6 +164,20 @@ def refuse_other_archive(plan: Plan, archive: ArchiveReader | None) -> None:
         raise PlanError.needs_archive("is not given")
     if archive.sha256 != plan.details["sha256"]:
         raise PlanError.needs_archive("is not the one that was planned")
+
+
+def read_through(plan: Plan, archive: ArchiveReader | None) -> None:
+    """
+    Make sure that the planned archive can be read to its end, before anything depends on it.
+
+    Raises:
+        PlanError: it cannot, or it holds more or fewer rows than were planned.
+    """
+    if archive is None or archive.sha256 != plan.details["sha256"]:
+        return
+    rows = sum(1 for _ in archive.rows())
+    if rows != plan.details["rows"]:
+        raise PlanError.needs_archive(f"holds {rows} rows, and {plan.details['rows']} were planned")
 
 
 def retention_step(tx: Transaction, plan: Plan, plan_id: int, step: int, archive: ArchiveReader | None) -> None:
