@@ -744,6 +744,14 @@ def test_retention_moves_outranked_rows_and_puts_them_back(database_store: Relat
     found = verify(database_store)
     assert (found.holds, found.ledger_rows, found.archived) == (True, 4, 2)
     assert derived(database_store) == facts
+    with database_store.planning() as tx:
+        tx.run("UPDATE archived SET row_count = row_count + 1 WHERE delivery_id = 1")
+    assert [(wrong.promise, wrong.examples) for wrong in verify(database_store).findings] == [
+        ("I3: deliveries count their rows", ("1",)),
+        ("I3: what is archived is what retention plans removed", (f"plan {done.plan_id}",)),
+    ]
+    with database_store.planning() as tx:
+        tx.run("UPDATE archived SET row_count = row_count - 1 WHERE delivery_id = 1")
     with pytest.raises(PlanError, match="the archive is not given"):
         rollback(database_store, done.plan_id, now_us=NOW_US)
     assert rollback(database_store, done.plan_id, now_us=NOW_US, archive=archive).keys == 2
@@ -792,6 +800,7 @@ def test_retention_taken_up_with_another_archive_is_refused(
     plan = plan_retention(database_store, tmp_path / "a.gz", before_day=day, reason="r", now_us=NOW_US)
     assert (plan.details["rows"], wider.details["rows"]) == (2, 4)
     cut_off(database_store, plan, monkeypatch, step=1, archive=tmp_path / "a.gz")
+    assert verify(database_store).findings == ()
     digest = database_store.digest()
     with pytest.raises(PlanError, match="is not the one that was planned"):
         approved(database_store, plan, archive=tmp_path / "wider.gz")

@@ -153,6 +153,11 @@ def retention_steps(plan: Plan) -> int:
     return -(-int(plan.details["rows"]) // CHUNK)
 
 
+def rows_removed(plan: Plan, steps_done: int) -> int:
+    """How many ledger rows a retention plan has removed after so many steps."""
+    return min(steps_done * CHUNK, int(plan.details["rows"]))
+
+
 def refuse_other_archive(plan: Plan, archive: ArchiveReader | None) -> None:
     """
     Make sure that the archive is the one that was planned.
@@ -202,7 +207,7 @@ def retention_step(tx: Transaction, plan: Plan, plan_id: int, step: int, archive
             raise PlanError.check_failed(name, wrong)
     tx.run(COUNT_ARCHIVED, plan_id=plan_id)
     tx.run(REMOVE)
-    expected = min((step + 1) * CHUNK, int(plan.expect["ledger_rows_removed"]))
+    expected = rows_removed(plan, step + 1)
     removed = number(tx, REMOVED, plan_id=plan_id)
     if removed != expected:
         raise PlanError.check_failed(ALL_REMOVED, abs(expected - removed))
