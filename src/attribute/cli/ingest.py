@@ -101,9 +101,7 @@ def serve(store_url: str, log_path: str, key_file: Path | None, **chosen: object
             port=_int(chosen["port"]),
             limits=Limits(connections=_int(chosen["connections"])),
         )
-        went_well = server.serve(
-            lambda stop: _service(store, log=log, key=key, stop=stop, chosen=chosen), listener, reopen=log.reopen
-        )
+        went_well = server.serve(lambda stop: _service(store, log=log, key=key, stop=stop, chosen=chosen), listener)
     if not went_well:
         raise AttributionError(
             "the store failed in a way after which nothing may be written",
