@@ -64,7 +64,7 @@ def main(store_path: str, log_path: str, point: str, at: str) -> None:
     def made(stop: Callable[[], None]) -> Service:
         return Service(store, log=log, clock=server.SYSTEM_CLOCK, key=b"k" * 32, upstream_name="sqlite", on_broken=stop)
 
-    server.serve(made, Listener(), reopen=log.reopen)
+    server.serve(made, Listener())
 
 
 if __name__ == "__main__":

@@ -255,6 +255,8 @@ def test_pages_do_not_repeat_or_skip_rows_when_others_come_in_between(world: Wor
         ("usage-summary", "tz=Mars/Olympus", Code.INVALID_PARAMETER),
         ("usage-summary", "tz=../../etc/passwd", Code.INVALID_PARAMETER),
         ("usage-summary", "tz=Europe", Code.INVALID_PARAMETER),
+        ("usage-summary", "tz=localtime", Code.INVALID_PARAMETER),
+        ("usage-summary", "tz=Factory", Code.INVALID_PARAMETER),
         ("usage-summary", "tz_offset_minutes=841", Code.INVALID_PARAMETER),
         ("usage-summary", "tz_offset_minutes=1.5", Code.INVALID_PARAMETER),
         ("usage-summary", "from=2025-02-29", Code.INVALID_PARAMETER),

@@ -606,7 +606,6 @@ def test_device_token_is_issued_to_whoever_shows_a_link_code(world: World) -> No
     path = "/functions/vibeusage-device-token-issue"
     answer = world.post(path, {"device_name": "box", "platform": "linux"}, token=code)
     assert sorted(said(answer)) == ["created_at", "device_id", "token"]
-    assert said(world.post(path, {}, token=code)) == said(answer)
     assert world.post(path, {}, token=code, headers={"idempotency-key": "other"}).code is Code.LINK_CODE_USED
     assert world.post(path, {}, token=world.token()).code is Code.INVALID_LINK_CODE
     assert [row.user_id for row in world.store.tokens()] == ["user-9", "user-1"]
@@ -624,12 +623,42 @@ def test_link_code_that_is_none_is_refused_before_the_body(world: World, shown: 
     assert (record["upstream_status"], record["upstream_calls"]) == (200, 1)
 
 
-def test_redeemed_link_code_is_let_in_after_its_time_for_its_repeats(world: World) -> None:
-    """A lost answer can be asked for again."""
-    code, path = world.link_code(minutes=1), "/functions/vibescore-device-token-issue"
-    first = world.post(path, {}, token=code)
-    world.hand.forward(seconds=3600)
-    assert said(world.post(path, {}, token=code))["token"] == said(first)["token"]
+ISSUE = "/functions/vibescore-device-token-issue"
+
+
+def test_link_code_without_a_key_is_good_once(world: World) -> None:
+    """Whoever shows it first becomes the device: nobody after that, also not with what our log and answer say."""
+    code = world.link_code()
+    first = world.post(ISSUE, {}, token=code)
+    again = world.post(ISSUE, {}, token=code)
+    seen = {"link_code": code, "request_id": world.records()[0]["request_id"]}
+    exchanged = world.post("/functions/vibescore-link-code-exchange", seen)
+    assert [answer.code for answer in (first, again, exchanged)] == [None, Code.LINK_CODE_USED, Code.LINK_CODE_USED]
+    assert len(world.store.tokens()) == 1
+
+
+def test_link_code_with_a_key_is_repeated_until_it_expires(world: World) -> None:
+    """A lost answer can be asked for again, and is the same then; after the code's time it is the code of nobody."""
+    code, key = world.link_code(minutes=10), {"idempotency-key": "first-try"}
+    first = world.post(ISSUE, {}, token=code, headers=key)
+    world.hand.forward(seconds=599)
+    assert world.post(ISSUE, {}, token=code, headers=key).body == first.body
+    world.hand.forward(seconds=1)
+    late = world.post(ISSUE, {}, token=code, headers=key)
+    assert (late.status, late.code) == (400, Code.INVALID_LINK_CODE)
+
+
+@pytest.mark.parametrize("whole_device", [False, True])
+def test_redeemed_link_code_gives_no_revoked_token(world: World, *, whole_device: bool) -> None:
+    """What was revoked is never handed out again as if it were good for something."""
+    code, key = world.link_code(), {"idempotency-key": "first-try"}
+    world.post(ISSUE, {}, token=code, headers=key)
+    (row,) = world.store.tokens()
+    if whole_device:
+        world.store.revoke_device(row.device_id, world.hand.now_us)
+    else:
+        world.store.revoke_token(row.token_id, world.hand.now_us)
+    assert world.post(ISSUE, {}, token=code, headers=key).code is Code.LINK_CODE_USED
 
 
 class Confirming:

@@ -397,6 +397,35 @@ def test_process_starts_answers_reopens_its_log_and_ends_in_order(tmp_path: Path
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
+def test_log_that_cannot_be_opened_anew_is_said(tmp_path: Path) -> None:
+    """A rotation gone wrong shows on stderr and in the metrics until one goes right, and costs no record."""
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "m1.jsonl"
+    command = [*ATTRIBUTE, "serve", "--store", str(tmp_path / "ingest.db"), "--port", "0", "--log", str(log)]
+    with running(command) as process, httpx.Client(base_url=url_of(process), timeout=60) as client:
+
+        def opened_anew() -> str:
+            (value,) = re.findall(r"(?m)^attribute_ingest_log_opened_anew (\d)$", client.get("/metrics").text)
+            return str(value)
+
+        assert opened_anew() == "1"
+        (tmp_path / "logs").rename(tmp_path / "away")
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr is not None
+        assert process.stderr.readline() == (
+            b"attribute ingest: the log cannot be opened anew; records go on into the one that is open\n"
+        )
+        assert opened_anew() == "0"
+        (tmp_path / "logs").mkdir()
+        process.send_signal(signal.SIGHUP)
+        assert until(log.exists)
+        assert opened_anew() == "1"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143
+    kept = [len((tmp_path / name / "m1.jsonl").read_bytes().splitlines()) for name in ("away", "logs")]
+    assert kept == [2, 1]
+
+
 def test_log_that_nobody_reads_costs_records_and_no_answer(tmp_path: Path) -> None:
     """A log driver that hangs fills the pipe; requests go on, and the records that found no room are counted."""
     command = [*ATTRIBUTE, "serve", "--store", str(tmp_path / "ingest.db"), "--port", "0"]

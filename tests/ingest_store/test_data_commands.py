@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 import subprocess
@@ -300,6 +301,7 @@ CHANGES = [
     ({"source": " "}, "is not a name"),
     ({"model": 5}, "is not a name"),
     ({"hour_start": "2025-11-08T00:15:00Z"}, "is not the start of a UTC half hour"),
+    ({"hour_start": "2999-01-01T00:00:00Z"}, "rows.jsonl:1: `hour_start` is later than 2255-03-14T16:00:00Z"),
     ({"total_tokens": 1.0}, "counts are integers"),
     ({"total_tokens": 10**12 + 1}, "counts are integers"),
     ({"device_id": "nobody"}, "there is no such device"),
@@ -317,6 +319,23 @@ def test_row_that_breaks_the_grammar_is_named(
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}) + "\n")
     assert ingest(path, "plan", "backfill", file, "--reason", "r", "-o", path.with_name("plan.json")) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_reason_that_is_no_text_is_a_mistake_of_usage(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes of a terminal in another encoding cannot stand in a plan."""
+    rows = rows_file(path, {HOUR: 5}, device_of(path))
+    assert ingest(path, "plan", "backfill", rows, "--reason", "a\udcffb", "-o", path.with_name("plan.json")) == 2
+    assert "expected text in UTF-8" in capsys.readouterr().err
+    assert not path.with_name("plan.json").exists()
+
+
+@pytest.mark.parametrize("head", [gzip.compress(b"{}\n", mtime=0), b"PK\x03\x04"])
+def test_reconcile_refuses_a_compressed_log(path: Path, capsys: pytest.CaptureFixture[str], head: bytes) -> None:
+    """Held against bytes, every delivery would look as if its record were lost."""
+    log = path.with_name("m1.jsonl.gz")
+    log.write_bytes(head)
+    assert ingest(path, "reconcile", log) == 2
+    assert "m1.jsonl.gz: is compressed (" in capsys.readouterr().err
 
 
 def test_key_twice_in_one_file_is_named(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

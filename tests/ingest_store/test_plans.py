@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from attribute.ingest.model import MAX_COUNT, Bucket, ClientSequence, Counts, Weights
@@ -21,6 +23,7 @@ from attribute.ingest.plans.document import Plan, canonical
 from attribute.ingest.plans.errors import PlanError
 from attribute.ingest.plans.input import InputRow
 from attribute.ingest.plans.make import plan_backfill, plan_correct, plan_rebuild, plan_rule
+from attribute.ingest.plans.promises import refuse_unlike, refuse_unsayable
 from attribute.ingest.plans.rollback import rollback
 from attribute.ingest.plans.status import status
 from attribute.ingest.stores import ledger
@@ -338,6 +341,135 @@ def test_plan_edited_to_what_no_plan_says_is_refused_even_if_approved(
         assert status(store).plans == ()
 
 
+def _hidden_mark(value: dict[str, Any]) -> None:
+    value["items"][0][2] = "codex\u200b"
+
+
+def _nul(value: dict[str, Any]) -> None:
+    value["items"][0][3] = "gpt\0"
+
+
+def _not_canonical(value: dict[str, Any]) -> None:
+    value["items"][0][3] = "GPT-5"
+
+
+def _nothing(value: dict[str, Any]) -> None:
+    value["items"] = []
+
+
+def _more_than_told(value: dict[str, Any]) -> None:
+    value["items"][0][5] = [10**12] * 5
+
+
+def _other_day(value: dict[str, Any]) -> None:
+    value["scope"]["last_day"] = "1999-01-01"
+
+
+def _other_size(value: dict[str, Any]) -> None:
+    value["scope"]["keys"] = 77
+
+
+def _size_that_is_true(value: dict[str, Any]) -> None:
+    value["scope"]["keys"] = True
+
+
+def _no_checks(value: dict[str, Any]) -> None:
+    value["checks"] = []
+
+
+def _other_inverse(value: dict[str, Any]) -> None:
+    value["inverse"] = "format the disk"
+
+
+def _other_estimate(value: dict[str, Any]) -> None:
+    value["estimate"]["steps"] = 9
+
+
+def _base_that_is_none(value: dict[str, Any]) -> None:
+    value["base"]["rule"] = "x"
+
+
+def _weights_beside(value: dict[str, Any]) -> None:
+    value["details"] = {"version": 7}
+
+
+@pytest.mark.parametrize(
+    ("edit", "member"),
+    [
+        (_hidden_mark, "items"),
+        (_nul, "items"),
+        (_not_canonical, "items"),
+        (_nothing, "scope"),
+        (_more_than_told, "expect"),
+        (_other_day, "scope"),
+        (_other_size, "scope"),
+        (_size_that_is_true, "scope"),
+        (_no_checks, "checks"),
+        (_other_inverse, "inverse"),
+        (_other_estimate, "estimate"),
+        (_base_that_is_none, "base"),
+        (_weights_beside, "details"),
+    ],
+)
+def test_plan_that_says_what_it_does_not_do_is_refused_even_if_approved(
+    database_store: RelationalStore, edit: Callable[[dict[str, Any]], None], member: str
+) -> None:
+    """Whoever approves a plan reads its scope, sums, checks and inverse: they follow from what it does."""
+    value = json.loads(backfill(database_store, client(database_store), [bucket(1)]).to_bytes())
+    edit(value)
+    edited = canonical(value)
+    with pytest.raises(PlanError) as refused:
+        apply(database_store, edited, approve=sha256(edited).hexdigest(), now_us=NOW_US)
+    assert str(refused.value) == (
+        f"the plan's `{member}` is not what `plan` writes for what it does; nothing was written\n"
+        "  hint: make a new plan; a plan is never edited"
+    )
+    assert refused.value.exit_code == 2
+    assert status(database_store).plans == ()
+
+
+@pytest.mark.parametrize("order", [[0, 2**63, 0, 0], [-1, 0, 0, 0], [0, 0, 0], [0, True, 0, 0]])
+def test_plan_with_an_order_that_no_fact_has_is_refused_even_if_approved(tmp_path: Path, order: list[object]) -> None:
+    """What the tables cannot hold is never asked of them."""
+    with sqlite_store(tmp_path) as store:
+        value = json.loads(backfill(store, client(store), [bucket(1)]).to_bytes())
+        value["items"][0][6:] = [order, [0, 0, 0, 0, 0]]
+        with pytest.raises(PlanError, match="is not a whole plan"):
+            apply(store, canonical(value), approve="x", now_us=NOW_US)
+
+
+@pytest.mark.parametrize("weights", [{"codex": [1, 1, 1, 1, 1]}, {"": [0, 0, 0, 0, 1], "CODEX": [1, 1, 1, 1, 1]}])
+def test_rule_edited_to_weights_that_no_rule_has_is_refused_even_if_approved(
+    database_store: RelationalStore, weights: dict[str, list[int]]
+) -> None:
+    """Every rule has weights for the sources it does not name, and names the others as they are stored."""
+    plan = plan_rule(database_store, Weights(1, 1, 1, 1, 1), {}, reason="r", now_us=NOW_US)
+    plan = dataclasses.replace(plan, details={**plan.details, "weights": weights})
+    with pytest.raises(PlanError, match="the plan's `details` is not what `plan` writes"):
+        approved(database_store, plan)
+    with database_store.snapshot() as reads:
+        assert reads.rule().version == 1
+
+
+def test_plans_of_every_kind_say_what_they_do(database_store: RelationalStore, tmp_path: Path) -> None:
+    """What is worked out of a plan file again is what `plan` wrote, after the way through the file too."""
+    sender = client(database_store)
+    for total in (1, 2):
+        sender.send([bucket(total), bucket(total, slot=48)])
+    database_store.seal()
+    for plan in (
+        backfill(database_store, sender, [bucket(3), bucket(4, slot=2), bucket(5, slot=90, source="other")]),
+        correct(database_store, sender, [bucket(3)]),
+        plan_rebuild(database_store, reason="r", now_us=NOW_US),
+        plan_rule(database_store, Weights(1, 0, 0, 0, 2), {"codex": Weights(1, 1, 1, 1, 1)}, reason="r", now_us=NOW_US),
+        plan_retention(database_store, tmp_path / "a.gz", before_day=2**15, reason="r", now_us=NOW_US),
+    ):
+        read = Plan.from_bytes(plan.to_bytes())
+        refuse_unsayable(read)
+        refuse_unlike(read)
+        assert read == plan
+
+
 def test_plan_of_another_database_is_refused(tmp_path: Path) -> None:
     """A plan names the database it was made for, even an empty one."""
     (tmp_path / "a").mkdir()
@@ -612,6 +744,14 @@ def test_retention_moves_outranked_rows_and_puts_them_back(database_store: Relat
     found = verify(database_store)
     assert (found.holds, found.ledger_rows, found.archived) == (True, 4, 2)
     assert derived(database_store) == facts
+    with database_store.planning() as tx:
+        tx.run("UPDATE archived SET row_count = row_count + 1 WHERE delivery_id = 1")
+    assert [(wrong.promise, wrong.examples) for wrong in verify(database_store).findings] == [
+        ("I3: deliveries count their rows", ("1",)),
+        ("I3: what is archived is what retention plans removed", (f"plan {done.plan_id}",)),
+    ]
+    with database_store.planning() as tx:
+        tx.run("UPDATE archived SET row_count = row_count - 1 WHERE delivery_id = 1")
     with pytest.raises(PlanError, match="the archive is not given"):
         rollback(database_store, done.plan_id, now_us=NOW_US)
     assert rollback(database_store, done.plan_id, now_us=NOW_US, archive=archive).keys == 2
@@ -660,6 +800,7 @@ def test_retention_taken_up_with_another_archive_is_refused(
     plan = plan_retention(database_store, tmp_path / "a.gz", before_day=day, reason="r", now_us=NOW_US)
     assert (plan.details["rows"], wider.details["rows"]) == (2, 4)
     cut_off(database_store, plan, monkeypatch, step=1, archive=tmp_path / "a.gz")
+    assert verify(database_store).findings == ()
     digest = database_store.digest()
     with pytest.raises(PlanError, match="is not the one that was planned"):
         approved(database_store, plan, archive=tmp_path / "wider.gz")
@@ -669,6 +810,61 @@ def test_retention_taken_up_with_another_archive_is_refused(
     assert approved(database_store, plan, archive=tmp_path / "a.gz").resumed_at == 1
     found = verify(database_store)
     assert (found.holds, found.ledger_rows, found.archived) == (True, 4, 2)
+
+
+def _spoiled_archives(whole: bytes) -> dict[str, tuple[bytes, str]]:
+    lines = gzip.decompress(whole).splitlines(keepends=True)
+    row = orjson.loads(lines[0])
+    none = "holds something else than ledger rows"
+    return {
+        "cut off": (whole[:-9], "is cut off"),
+        "not compressed": (b"plain bytes", "is cut off, or is not compressed"),
+        "spoiled": (whole[:12] + b"\xff\xff\xff" + whole[15:], "is cut off"),
+        "no JSON": (gzip.compress(b"not json\n"), none),
+        "a number": (gzip.compress(b"7\n"), none),
+        "no row": (gzip.compress(b'["ledger"]\n'), none),
+        "no number": (gzip.compress(orjson.dumps([*row[:6], "x", *row[7:]]) + b"\n"), none),
+        "too great": (gzip.compress(orjson.dumps([*row[:7], 2**63, *row[8:]]) + b"\n"), none),
+        "no plan": (gzip.compress(orjson.dumps([*row[:16], 1.5, row[17]]) + b"\n"), none),
+        "nothing": (gzip.compress(b""), "holds 0 rows, and 1 were planned"),
+        "twice": (gzip.compress(b"".join(lines * 2)), "holds 2 rows, and 1 were planned"),
+    }
+
+
+@pytest.mark.parametrize("how", sorted(_spoiled_archives(gzip.compress(b'["ledger"' + b",0" * 17 + b"]\n"))))
+def test_retention_edited_to_a_broken_archive_is_refused_even_if_approved(
+    database_store: RelationalStore, tmp_path: Path, how: str
+) -> None:
+    """Nothing is begun with an archive that cannot be read to its end."""
+    sender = client(database_store)
+    sender.send([bucket(1)])
+    sender.send([bucket(2)])
+    database_store.seal()
+    plan = plan_retention(database_store, tmp_path / "a.gz", before_day=2**15, reason="r", now_us=NOW_US)
+    spoiled, sentence = _spoiled_archives((tmp_path / "a.gz").read_bytes())[how]
+    (tmp_path / "b.gz").write_bytes(spoiled)
+    plan = dataclasses.replace(plan, details={**plan.details, "sha256": sha256(spoiled).hexdigest()})
+    with pytest.raises(PlanError, match=sentence):
+        approved(database_store, plan, archive=tmp_path / "b.gz")
+    assert status(database_store).plans == ()
+
+
+def test_retention_that_did_no_step_is_undone_without_its_archive(
+    database_store: RelationalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing was removed nothing has to be put back, and the next plan can begin."""
+    sender = client(database_store)
+    sender.send([bucket(1)])
+    sender.send([bucket(2)])
+    database_store.seal()
+    before = database_store.digest()
+    plan = plan_retention(database_store, tmp_path / "a.gz", before_day=2**15, reason="r", now_us=NOW_US)
+    cut_off(database_store, plan, monkeypatch, step=0, archive=tmp_path / "a.gz")
+    (plan_id,) = (row.plan_id for row in status(database_store).plans)
+    assert rollback(database_store, plan_id, now_us=NOW_US).keys == 0
+    with database_store.planning() as tx:
+        tx.run("DELETE FROM plan")
+    assert database_store.digest() == before
 
 
 def test_archive_is_read_from_the_file_that_was_hashed(tmp_path: Path) -> None:
@@ -690,7 +886,7 @@ def test_archive_is_read_from_the_file_that_was_hashed(tmp_path: Path) -> None:
     ("before", "rows", "sentence"),
     [
         ("2025-11-09", 3, "every archived row lies before the day does not hold for 1 keys"),
-        ("2059-09-19", 2, "as many rows are removed as were planned does not hold for 1 keys"),
+        ("2059-09-19", 2, "the archive holds 3 rows, and 2 were planned"),
     ],
 )
 def test_retention_edited_and_approved_anew_still_has_to_pass_the_checks(
@@ -707,13 +903,14 @@ def test_retention_edited_and_approved_anew_still_has_to_pass_the_checks(
     assert plan.details["rows"] == 3
     plan = dataclasses.replace(
         plan,
-        scope={**plan.scope, "before": before},
+        scope={**plan.scope, "before": before, "rows": rows},
         details={**plan.details, "rows": rows},
         expect={"ledger_rows_removed": rows},
+        estimate={**plan.estimate, "bytes": rows * 300},
     )
     with pytest.raises(PlanError, match=sentence) as failed:
         approved(database_store, plan, archive=tmp_path / "a.gz")
-    assert failed.value.exit_code == 3
+    assert failed.value.exit_code == (3 if rows == 3 else 2)
     assert verify(database_store).ledger_rows == 5
 
 

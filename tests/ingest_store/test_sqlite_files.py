@@ -24,7 +24,7 @@ from attribute.ingest.stores.ledger import accept
 from attribute.ingest.stores.migrations import Migration
 from attribute.ingest.stores.opening import open_store
 from attribute.ingest.stores.relational import RelationalStore
-from attribute.ingest.stores.sqlite import SqliteStore
+from attribute.ingest.stores.sqlite import READERS, SqliteStore
 from attribute.ingest.verify import verify
 from tests.ingest_store.helpers import NOW_US, Client, bucket, client, sqlite_store, total_of
 
@@ -252,6 +252,20 @@ def test_file_missing_where_one_must_be_is_said(tmp_path: Path) -> None:
     [
         (StoreOptions(url="mysql://x"), "mysql: is no kind of store"),
         (StoreOptions(url="postgresql://x", vendor_url="http://v"), "needs an SQLite file"),
+        *(
+            (StoreOptions(url="usage.db", vendor_url=address), "the vendor's URL is no address")
+            for address in (
+                "",
+                "x",
+                "x:80",
+                "ftp://x",
+                "http://",
+                "http://x:99999",
+                "http://[::1",
+                "http://x/?a=b",
+                "http://x/#a",
+            )
+        ),
     ],
 )
 def test_address_of_no_store_is_said(options: StoreOptions, sentence: str) -> None:
@@ -319,6 +333,37 @@ def test_full_disk_is_a_refusal_and_leaves_nothing_torn(tmp_path: Path) -> None:
         store._writer.execute("PRAGMA max_page_count = 1000000")
         sender.send([bucket(2)])
         assert verify(store).findings == ()
+
+
+def test_readers_that_could_not_be_opened_are_no_readers(tmp_path: Path) -> None:
+    """However often it failed while the file was away, as many read at one time as before once it is back."""
+    path = made(tmp_path / "usage.db")
+    store = SqliteStore(path, busy_s=0.0)
+    with store.reading():
+        path.rename(tmp_path / "away.db")
+        for _ in range(READERS):
+            with pytest.raises(StoreUnavailable), store.reading():
+                pass
+        (tmp_path / "away.db").rename(path)
+        with store.reading() as tx:
+            assert tx.rows("SELECT 1") == [(1,)]
+    store.close()
+
+
+@pytest.mark.parametrize("instead", [None, "another file", "the copy"])
+def test_delivery_into_a_file_that_was_moved_away_is_not_confirmed(tmp_path: Path, instead: str | None) -> None:
+    """What lies under the name now is what the next start opens: nothing is confirmed that is not in there."""
+    with sqlite_store(tmp_path) as store:
+        assert isinstance(store, SqliteStore)
+        sender = client(store)
+        sender.send([bucket(1)])
+        store.path.rename(tmp_path / "away.db")
+        if instead is not None:
+            shutil.copyfile(tmp_path / "away.db", store.path)
+        for attempt in (lambda: sender.send([bucket(2)]), store.check):
+            with pytest.raises(StoreBroken):
+                attempt()
+        assert total_of(store) == 1
 
 
 def test_lock_held_by_somebody_else_is_waited_for_and_then_busy(tmp_path: Path) -> None:

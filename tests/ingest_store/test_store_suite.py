@@ -17,6 +17,7 @@ from attribute.ingest.model import (
     Narrowing,
     Order,
     Ping,
+    Redeemed,
     SequenceMismatch,
     StaleEpoch,
 )
@@ -300,11 +301,11 @@ def test_revocation_between_lookup_and_write_is_honoured(store: RelationalStore,
 
 
 def test_link_code_turns_into_one_device(store: RelationalStore) -> None:
-    """A code works once; the request that used it may ask again, another may not."""
+    """A code works once; the request that used it may ask again while the code lasts, another may not."""
     code = sha256(b"code").digest()
     store.issue_link_code(user_id="user-3", sha256=code, expires_at_us=100)
 
-    def redeem(request_id: str, at_us: int = 50) -> tuple[str, str, bool]:
+    def redeem(request_id: str, at_us: int = 50) -> Redeemed:
         return store.redeem_link_code(
             sha256=code,
             request_id=request_id,
@@ -315,14 +316,19 @@ def test_link_code_turns_into_one_device(store: RelationalStore) -> None:
         )
 
     first = redeem("r1")
-    assert first.user_id == "user-3"  # type: ignore[attr-defined]  # a named tuple, spelled short here
-    assert redeem("r1", at_us=200)[:2] == first[:2]
-    with pytest.raises(LinkCodeRefused) as refused:
-        redeem("r2")
-    assert refused.value.why == "used"
+    assert (first.user_id, first.replayed, first.created_at_us) == ("user-3", False, 50)
+    assert redeem("r1", at_us=99) == first._replace(replayed=True)
+    for request_id, at_us, why in (("r2", 50, "used"), ("r1", 100, "expired")):
+        with pytest.raises(LinkCodeRefused) as refused:
+            redeem(request_id, at_us)
+        assert refused.value.why == why
     found = store.find_token(sha256(b"secret").digest())
     assert found is not None
     assert (found.user_id, found.device_id) == first[:2]
+    store.revoke_token(found.token_id, 60)
+    with pytest.raises(LinkCodeRefused) as refused:
+        redeem("r1")
+    assert refused.value.why == "used"
 
 
 @pytest.mark.parametrize(("code", "why"), [(b"late", "expired"), (b"other", "unknown")])

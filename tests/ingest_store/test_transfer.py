@@ -221,6 +221,8 @@ FORCED = [
     ("UPDATE delivery SET plan_id = NULL WHERE plan_id = 2", "I4: contents are as delivered"),
     ("UPDATE device SET user_id = 'user-1'", "I4: contents are as delivered"),
     ("DELETE FROM ledger WHERE ledger_id = 1", "I3: deliveries count their rows"),
+    ("INSERT INTO archived VALUES (1, 1, 1)", "I3: what is archived is what retention plans removed"),
+    ("INSERT INTO archived VALUES (1, 99, 1)", "I3: what is archived is what retention plans removed"),
     ("UPDATE delivery SET content_sha256 = body_sha256 WHERE delivery_id = 1", "I4: seals are as set"),
     ("DELETE FROM delivery WHERE delivery_id = 3", "I4: seals are as set"),
     ("UPDATE seal SET sha256 = zeroblob(32) WHERE seal_id = 1", "I4: seals are as set"),

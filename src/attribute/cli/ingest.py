@@ -101,9 +101,7 @@ def serve(store_url: str, log_path: str, key_file: Path | None, **chosen: object
             port=_int(chosen["port"]),
             limits=Limits(connections=_int(chosen["connections"])),
         )
-        went_well = server.serve(
-            lambda stop: _service(store, log=log, key=key, stop=stop, chosen=chosen), listener, reopen=log.reopen
-        )
+        went_well = server.serve(lambda stop: _service(store, log=log, key=key, stop=stop, chosen=chosen), listener)
     if not went_well:
         raise AttributionError(
             "the store failed in a way after which nothing may be written",
@@ -257,7 +255,7 @@ def issue(store_url: str, user: str, name: str, platform: str) -> None:
 @_USER
 @click.option("--minutes", type=click.IntRange(1, 1440), default=10, show_default=True, help="How long it can be used.")
 def link(store_url: str, user: str, minutes: int) -> None:
-    """Print a link code: whoever shows it first, once, becomes a device of the user."""
+    """Print a link code: whoever shows it first, once, becomes a device of the user. Later it is worth nothing."""
     from attribute.ingest.credentials import hash_of, new_secret
 
     secret = new_secret()

@@ -17,6 +17,7 @@ import click
 
 from attribute.cli.ingest_failures import cannot_write, failures_explained
 from attribute.cli.streams import forget_stdout
+from attribute.logs.compression import SNIFF_BYTES, sniff, unsupported
 from attribute.m1.errors import AttributionError
 from attribute.reports.escape import terminal
 
@@ -64,11 +65,20 @@ def store_options(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _text(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    del context, parameter
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise click.BadParameter("expected text in UTF-8") from None
+    return value
+
+
 def plan_options(function: Callable[..., None]) -> Callable[..., None]:
     """Ask what every kind of plan is asked, the store included."""
     function = store_options(function)
     for option in (
-        click.option("--reason", required=True, help="Why; it stays in the plan."),
+        click.option("--reason", required=True, callback=_text, help="Why; it stays in the plan."),
         click.option("-o", "--out", type=_PATH, required=True, help="The plan file to write."),
     ):
         function = option(function)
@@ -332,6 +342,9 @@ def reconcile(logs: tuple[Path, ...], where: Where) -> None:
     """Hold M1 logs against deliveries; ends with 3 where a success has no delivery."""
     from attribute.ingest.reconcile import reconcile as hold
 
+    for path in logs:
+        _refuse_compressed(path)
+
     def lines() -> Iterator[bytes]:
         for path in logs:
             with path.open("rb") as file:
@@ -342,6 +355,15 @@ def reconcile(logs: tuple[Path, ...], where: Where) -> None:
     show(found._asdict())
     if found.lied:
         raise click.exceptions.Exit(GATE)
+
+
+def _refuse_compressed(path: Path) -> None:
+    """No line of it would be a record, and every delivery that it tells of would look as if its record were lost."""
+    with path.open("rb") as file:
+        head = file.read(SNIFF_BYTES)
+    kind = sniff(head) or unsupported(head)
+    if kind is not None:
+        raise AttributionError(f"{path}: is compressed ({kind})", hint="expand it first, and name what comes out")
 
 
 COMMANDS: Final = (plan, apply, rollback, status, verify, export, replay, reconcile)

@@ -27,9 +27,13 @@ LAST_DAY: Final = date(9998, 12, 30)
 """Days that can be asked for; a margin at both ends lets every zone's neighbouring days exist."""
 
 
+_NO_ZONES: Final = frozenset({"Factory", "localtime"})
+"""What a machine lists beside the zones: one stands for none being chosen, the other for whatever this machine's is."""
+
+
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - _NO_ZONES
 
 
 def zone_named(name: str) -> tzinfo | None:

@@ -36,11 +36,12 @@ class Fate(StrEnum):
 
 
 class Gauges(NamedTuple):
-    """What the process says of itself: requests in flight, M1 records that could not be written, the last delivery."""
+    """What the process says of itself: requests in flight, M1 records not written, the last delivery and SIGHUP."""
 
     in_flight: int
     records_lost: int
     last_delivery_confirmed: bool = True
+    log_opened_anew: bool = True
 
 
 class Metrics:
@@ -112,6 +113,8 @@ def _gauges(gauges: Gauges, stats: Stats | None) -> Iterator[str]:
     found = [("in_flight", "Authenticated requests being answered.", gauges.in_flight)]
     confirmed = int(gauges.last_delivery_confirmed)
     found.append(("last_delivery_confirmed", "Whether the last delivery that was tried was confirmed.", confirmed))
+    anew = int(gauges.log_opened_anew)
+    found.append(("log_opened_anew", "Whether the log could be opened when it last had to be anew.", anew))
     found.append(("store_up", "Whether the store answered a read just now.", int(stats is not None)))
     if stats is not None:
         found += [

@@ -193,11 +193,12 @@ class Ping(NamedTuple):
 
 
 class Redeemed(NamedTuple):
-    """What a link code turned into; a repeat of the same request gives the same device."""
+    """What a link code turned into, and when; a repeat of the same request gives the same."""
 
     user_id: str
     device_id: str
     replayed: bool
+    created_at_us: int
 
 
 # --- what is read -----------------------------------------------------------------------------------------------------
@@ -340,7 +341,7 @@ class DeviceRevoked(Refusal):
 
 
 class LinkCodeRefused(Refusal):
-    """The link code is unknown or expired (400), or was redeemed by another request (409)."""
+    """The link code is unknown or expired (400), or was redeemed by another request, or revoked since (409)."""
 
     def __init__(self, why: Literal["unknown", "expired", "used"]) -> None:
         super().__init__(why)

@@ -21,6 +21,7 @@ from typing import Any, Final, Self, cast
 import uvicorn
 
 from attribute.ingest import app
+from attribute.ingest.patience import PatientWriter
 from attribute.ingest.protocol import BoundedProtocol, Limits
 from attribute.ingest.service import Service
 from attribute.ingest.visits import Clock
@@ -209,16 +210,15 @@ def make_server(service: Service, limits: Limits, *, on_listening: Callable[[], 
     return _Server(config, on_listening)
 
 
-def serve(
-    make_service: Callable[[Callable[[], None]], Service], listener: Listener, *, reopen: Callable[[], object]
-) -> bool:
+def serve(make_service: Callable[[Callable[[], None]], Service], listener: Listener) -> bool:
     """
     Listen and answer until a signal ends it; what is being answered then is answered to its end.
+
+    SIGHUP opens the log anew after it was rotated away.
 
     Args:
         make_service: makes the service, given what it calls where the store must not be written to any more.
         listener: where to listen.
-        reopen: called on SIGHUP: opens the log anew after it was rotated away.
 
     Returns:
         Whether the end was asked for; False where the store could not go on.
@@ -240,12 +240,20 @@ def serve(
         address = address_of(bound)
         server = make_server(service, listener.limits, on_listening=lambda: say(f"listening on {address}"))
         running.append(server)
-        before = signal.signal(signal.SIGHUP, lambda *_: reopen())
+        before = signal.signal(signal.SIGHUP, lambda *_: _reopen_log(service))
         try:
             server.run(sockets=[bound])
         finally:
             signal.signal(signal.SIGHUP, before)
     return not broken.is_set()
+
+
+def _reopen_log(service: Service) -> None:
+    # A writer of its own: this may come in the middle of another's write, or of itself.
+    if not service.reopen_log():
+        PatientWriter(sys.stderr.fileno()).write_or_lose(
+            "attribute ingest: the log cannot be opened anew; records go on into the one that is open\n"
+        )
 
 
 def say(line: str) -> None:

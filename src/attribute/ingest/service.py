@@ -101,6 +101,7 @@ class Service:
         self.clock = clock
         self._store = store
         self._log = log
+        self._log_opened_anew = True
         self._upstream_name = upstream_name
         self._new_request_id = new_request_id
         self._on_crash = on_crash
@@ -116,8 +117,14 @@ class Service:
                 in_flight=self.guard.taken,
                 records_lost=self._log.dropped,
                 last_delivery_confirmed=self.work.last_delivery.was_confirmed,
+                log_opened_anew=self._log_opened_anew,
             ),
         )
+
+    def reopen_log(self) -> bool:
+        """Open the log anew after it was rotated away, and say whether that worked; so does `/metrics` from then on."""
+        self._log_opened_anew = self._log.reopen()
+        return self._log_opened_anew
 
     def handle(self, head: Head, body: bytes = b"") -> Answer:
         """Answer a request that is there completely."""

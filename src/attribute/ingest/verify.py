@@ -2,7 +2,7 @@
 Proof that a store is what its ledger says: nothing here writes.
 
 I1 facts equal the ledger's greatest orders, voided plans aside; I2 rollups equal the facts; I3 a delivery counts the
-rows that it has; I4 contents and seals are those of the day they were written.
+rows that it has, and those that a retention plan removed; I4 contents and seals are those of the day they were written.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from attribute.ingest.plans.apply_others import rows_removed
+from attribute.ingest.plans.document import Plan, PlanKind
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.ledger import HASHED, content_sha256
 from attribute.ingest.stores.relational import RelationalStore
@@ -37,6 +39,12 @@ SELECT d.delivery_id
          ON a.delivery_id = d.delivery_id
  WHERE d.inserted <> coalesce(l.n, 0) + coalesce(a.n, 0)
  ORDER BY d.delivery_id
+"""
+ARCHIVED: Final = """
+SELECT a.plan_id, p.kind, p.state, p.chunks_done, p.document, a.n
+  FROM (SELECT plan_id, CAST(sum(row_count) AS BIGINT) AS n FROM archived GROUP BY plan_id) a
+  LEFT JOIN plan p ON p.plan_id = a.plan_id
+ ORDER BY a.plan_id
 """
 CONTENT: Final = f"""
 SELECT d.delivery_id, d.content_sha256, {", ".join(f"d.{name}" for name in HASHED)}, l.ledger_id,
@@ -99,6 +107,7 @@ def verify(store: RelationalStore) -> Verified:
             _finding("I1: facts equal the ledger's answer", tx.stream(FACTS_OFF)),
             _finding("I2: rollups equal the facts", tx.stream(ROLLUPS_OFF, gen_id=gen_id)),
             _finding("I3: deliveries count their rows", tx.stream(COUNTS_OFF)),
+            _finding("I3: what is archived is what retention plans removed", _archived_off(tx)),
             _finding("I4: contents are as delivered", _contents_off(tx)),
             _finding("I4: seals are as set", _seals_off(tx)),
         ]
@@ -124,6 +133,14 @@ def _finding(promise: str, wrong: Iterator[tuple[object, ...]]) -> Finding:
         if count <= SHOWN:
             examples.append(" ".join(str(part) for part in row))
     return Finding(promise, count, tuple(examples))
+
+
+def _archived_off(tx: Transaction) -> Iterator[tuple[object, ...]]:
+    """Rows that count as archived are missing from the ledger by the leave of a plan, or they are just missing."""
+    for plan_id, kind, state, done, document, count in tx.rows(ARCHIVED):
+        stands = kind == PlanKind.RETENTION and state in ("applying", "applied")
+        if not stands or count != rows_removed(Plan.from_bytes(str(document).encode()), int(done)):
+            yield (f"plan {plan_id}",)
 
 
 def _contents_off(tx: Transaction) -> Iterator[tuple[object, ...]]:

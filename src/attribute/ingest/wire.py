@@ -182,7 +182,9 @@ def hour_start_of(slot: int) -> str:
 
 def canonical_name(text: str, max_chars: int) -> str | None:
     r"""
-    A name's one form: edges trimmed, NFC, ASCII letters in lower case. None for what is no name.
+    A name's one form: edges trimmed, ASCII letters of its NFC in lower case, and NFC again. None for what is no name.
+
+    Texts that Unicode holds equal have one form, and the form of a form is itself.
 
     No name: nothing but space, more than *max_chars* characters, or any character that does not print (controls,
     formats such as zero-width and direction marks, surrogates, unassigned code points, separators but the space).
@@ -191,15 +193,19 @@ def canonical_name(text: str, max_chars: int) -> str | None:
     'gpt-5.2-codex'
     >>> canonical_name("a\u200bb", 200) is None
     True
+    >>> canonical_name("H\u0331", 200) == canonical_name("h\u0331", 200) == "\u1e96"
+    True
     """
     name = text.strip(_EDGE_SPACE)
     if len(name) > max_chars * _MOST_PARTS:
         return None
-    if not name.isascii():
-        name = unicodedata.normalize("NFC", name)
-    if not name or len(name) > max_chars or not name.isprintable():
-        return None
-    return name.lower() if name.isascii() else "".join(c.lower() if c.isascii() else c for c in name)
+    if name.isascii():
+        name = name.lower()
+    else:
+        # Some marks have a letter of their own below a small letter alone; and some capitals become ASCII by NFC.
+        folded = "".join(c.lower() if c.isascii() else c for c in unicodedata.normalize("NFC", name))
+        name = unicodedata.normalize("NFC", folded)
+    return name if name and len(name) <= max_chars and name.isprintable() else None
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from attribute.ingest import metrics, query, strict_json, usage, wire
-from attribute.ingest.credentials import TOKEN, derived_token, hash_of
+from attribute.ingest.credentials import TOKEN, derived_token, hash_of, new_secret
 from attribute.ingest.headers import idempotency_key, is_request_id, require_json, sequence
 from attribute.ingest.messages import Function
 from attribute.ingest.metrics import Fate, Gauges, Metrics
@@ -174,10 +174,11 @@ class Work:
     def _device_token_issue(self, visit: Visit, body: bytes) -> Reply:
         require_json(visit.head)
         given = _members(body, frozenset({"device_name", "platform"}))
-        request_id = hash_of(idempotency_key(visit.head) or "").hex()
+        # Without a key nobody can say that it is the same request again: not even who read our log.
+        request_id = hash_of(idempotency_key(visit.head) or new_secret()).hex()
         assert visit.link_code is not None
         token, redeemed = self._redeem(visit, visit.link_code, request_id, given)
-        created_at = usage.instant(self.clock.now_us())
+        created_at = usage.instant(redeemed.created_at_us)
         return Reply(body=to_json({"device_id": redeemed.device_id, "token": token, "created_at": created_at}))
 
     def _link_code_exchange(self, visit: Visit, body: bytes) -> Reply:

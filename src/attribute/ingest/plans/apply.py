@@ -17,6 +17,7 @@ from attribute.ingest.plans import apply_items, apply_others
 from attribute.ingest.plans.archive import ArchiveReader
 from attribute.ingest.plans.document import Plan, PlanKind
 from attribute.ingest.plans.errors import PlanError
+from attribute.ingest.plans.promises import refuse_unlike, refuse_unsayable
 from attribute.ingest.stores.relational import RelationalStore, lineage
 from attribute.ingest.stores.transaction import Transaction, number, one
 
@@ -90,6 +91,8 @@ def apply(
         sent = _sent_again(store, plan)
         if sent is not None:
             return sent
+        if plan.kind is PlanKind.RETENTION:
+            apply_others.read_through(plan, reader)  # takes its time: while it does, nobody waits
         copied = _copy_first(store, plan, backup, reader)
         plan_id, done, steps = _begin(store, plan, now_us, reader)
         _take_steps(_Work(store, plan, plan_id, now_us, reader), done, steps, progress)
@@ -172,7 +175,9 @@ def _refuse(
     other = one(tx, UNDER_WAY)
     if other is not None:
         raise PlanError.another_under_way(int(other[0]))
+    refuse_unsayable(plan)
     _refuse_stale(store, tx, plan, archive)
+    refuse_unlike(plan)
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from attribute.ingest.model import NOTHING, Order
 from attribute.ingest.plans.document import CHUNK, Item, Plan, PlanKind
 from attribute.ingest.plans.errors import PlanError
-from attribute.ingest.plans.make import AS_PLANNED, FACTS_EQUAL_LEDGER, ROLLUPS_EQUAL_FACTS
+from attribute.ingest.plans.promises import AS_PLANNED, FACTS_EQUAL_LEDGER, ROLLUPS_EQUAL_FACTS
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.ledger import Appending, append
 from attribute.ingest.stores.transaction import Row, Transaction, number

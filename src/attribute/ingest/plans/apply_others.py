@@ -7,7 +7,7 @@ from typing import Final
 from attribute.ingest.plans.archive import ArchiveReader
 from attribute.ingest.plans.document import CHUNK, Plan
 from attribute.ingest.plans.errors import PlanError
-from attribute.ingest.plans.make import ALL_REMOVED, IN_LEDGER, IN_SCOPE, NONE_WAITS, OUTRANKED, ROLLUPS_EQUAL_FACTS
+from attribute.ingest.plans.promises import ALL_REMOVED, IN_LEDGER, IN_SCOPE, NONE_WAITS, OUTRANKED, ROLLUPS_EQUAL_FACTS
 from attribute.ingest.stores import statements as sql
 from attribute.ingest.stores.transaction import Transaction, number
 
@@ -153,6 +153,11 @@ def retention_steps(plan: Plan) -> int:
     return -(-int(plan.details["rows"]) // CHUNK)
 
 
+def rows_removed(plan: Plan, steps_done: int) -> int:
+    """How many ledger rows a retention plan has removed after so many steps."""
+    return min(steps_done * CHUNK, int(plan.details["rows"]))
+
+
 def refuse_other_archive(plan: Plan, archive: ArchiveReader | None) -> None:
     """
     Make sure that the archive is the one that was planned.
@@ -164,6 +169,20 @@ def refuse_other_archive(plan: Plan, archive: ArchiveReader | None) -> None:
         raise PlanError.needs_archive("is not given")
     if archive.sha256 != plan.details["sha256"]:
         raise PlanError.needs_archive("is not the one that was planned")
+
+
+def read_through(plan: Plan, archive: ArchiveReader | None) -> None:
+    """
+    Make sure that the planned archive can be read to its end, before anything depends on it.
+
+    Raises:
+        PlanError: it cannot, or it holds more or fewer rows than were planned.
+    """
+    if archive is None or archive.sha256 != plan.details["sha256"]:
+        return
+    rows = sum(1 for _ in archive.rows())
+    if rows != plan.details["rows"]:
+        raise PlanError.needs_archive(f"holds {rows} rows, and {plan.details['rows']} were planned")
 
 
 def retention_step(tx: Transaction, plan: Plan, plan_id: int, step: int, archive: ArchiveReader | None) -> None:
@@ -188,7 +207,7 @@ def retention_step(tx: Transaction, plan: Plan, plan_id: int, step: int, archive
             raise PlanError.check_failed(name, wrong)
     tx.run(COUNT_ARCHIVED, plan_id=plan_id)
     tx.run(REMOVE)
-    expected = min((step + 1) * CHUNK, int(plan.expect["ledger_rows_removed"]))
+    expected = rows_removed(plan, step + 1)
     removed = number(tx, REMOVED, plan_id=plan_id)
     if removed != expected:
         raise PlanError.check_failed(ALL_REMOVED, abs(expected - removed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import islice
@@ -14,16 +15,8 @@ import orjson
 from attribute.ingest.model import SLOTS_PER_DAY
 from attribute.ingest.plans.document import CHUNK, Plan, PlanKind, day_name
 from attribute.ingest.plans.errors import PlanError
-from attribute.ingest.plans.make import (
-    ALL_REMOVED,
-    BYTES_PER_ROW,
-    IN_LEDGER,
-    IN_SCOPE,
-    KEYS_PER_SECOND,
-    NONE_WAITS,
-    OUTRANKED,
-    make_plan,
-)
+from attribute.ingest.plans.make import make_plan
+from attribute.ingest.plans.promises import MAX_NUMBER
 from attribute.ingest.stores import dump
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.transaction import Row
@@ -89,14 +82,23 @@ class ArchiveReader:
         self._file.close()
 
     def rows(self) -> Iterator[ArchivedRow]:
-        """Every row; only one such walk may be under way."""
+        """
+        Every row; only one such walk may be under way.
+
+        Raises:
+            PlanError: it is no archive, or not all of one.
+        """
         self._file.seek(0)
         with gzip.GzipFile(fileobj=self._file, mode="rb") as file:
-            for line in file:
-                table, *columns, user_id = orjson.loads(line)
-                if table != "ledger" or len(columns) != 16:
-                    raise PlanError.needs_archive("holds something else than ledger rows")
-                yield ArchivedRow(tuple(columns), user_id)
+            lines = iter(file)
+            while True:
+                try:
+                    line = next(lines, None)
+                except (EOFError, OSError, zlib.error) as error:
+                    raise PlanError.needs_archive("is cut off, or is not compressed with gzip") from error
+                if line is None:
+                    return
+                yield _row(line)
 
     def chunk(self, step: int) -> list[ArchivedRow]:
         """The rows of one step."""
@@ -106,6 +108,32 @@ class ArchiveReader:
             pass
         self._next = step + 1
         return list(islice(self._rows, CHUNK))
+
+
+def _row(line: bytes) -> ArchivedRow:
+    try:
+        table, *columns, user_id = orjson.loads(line)
+    except (ValueError, TypeError):
+        table, columns, user_id = None, [], None
+    if table != "ledger" or [*map(_kind, columns), _kind(user_id)] not in _LEDGER_ROWS:
+        raise PlanError.needs_archive("holds something else than ledger rows")
+    return ArchivedRow(tuple(columns), user_id)
+
+
+def _kind(value: object) -> type | None:
+    """The type of what a column can hold; `object` for what none can."""
+    match value:
+        case None:
+            return None
+        case str() if "\0" not in value:
+            return str
+        case int() if type(value) is int and 0 <= value <= MAX_NUMBER:
+            return int
+        case _:
+            return object
+
+
+_LEDGER_ROWS: Final = tuple([int, int, str, str, str, *[int] * 10, plan_id, str] for plan_id in (int, None))
 
 
 def plan_retention(store: RelationalStore, archive: Path, *, before_day: int, reason: str, now_us: int) -> Plan:
@@ -133,9 +161,4 @@ def plan_retention(store: RelationalStore, archive: Path, *, before_day: int, re
             scope={"before": day_name(before_day), "rows": count},
             details={"rows": count, "sha256": written},
             expect={"ledger_rows_removed": count},
-            checks=(IN_SCOPE, IN_LEDGER, OUTRANKED, NONE_WAITS, ALL_REMOVED),
-            inverse="put the archived rows back",
-            estimate={
-                "steps": -(-count // CHUNK), "seconds": 1 + count // KEYS_PER_SECOND, "bytes": count * BYTES_PER_ROW
-            },
         )  # fmt: skip

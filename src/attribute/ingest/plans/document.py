@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
-from attribute.ingest.model import MAX_COUNT, SLOT_SECONDS, SLOTS_PER_DAY, Counts, Order, Weights
+from attribute.ingest.model import MAX_COUNT, MAX_SEQUENCE, SLOT_SECONDS, SLOTS_PER_DAY, Counts, Order, Weights
 from attribute.ingest.plans.errors import PlanError
 
 SCHEMA: Final = "attribute.plan/1"
@@ -244,6 +244,12 @@ def _counts(value: list[int]) -> Counts:
     return Counts(*value)
 
 
+def _order(value: list[int]) -> Order:
+    if not all(type(part) is int and 0 <= part <= MAX_SEQUENCE for part in value):
+        raise ValueError
+    return Order(*value)
+
+
 def _item(value: list[Any]) -> Item:
     user_id, device_id, source, model, slot, counts, order, before = value
     if type(slot) is not int or not 0 <= slot <= MAX_SLOT or (order is None) != (before is None):
@@ -257,6 +263,6 @@ def _item(value: list[Any]) -> Item:
         _text(model),
         slot,
         _counts(counts),
-        None if order is None else Order(*(int(part) for part in order)),
+        None if order is None else _order(order),
         None if before is None else _counts(before),
     )

@@ -95,6 +95,14 @@ class PlanError(AttributionError):
         )
 
     @classmethod
+    def not_of_its_make(cls, member: str) -> Self:
+        """Only an edited plan says of itself what does not follow from what it does."""
+        return cls(
+            f"the plan's `{member}` is not what `plan` writes for what it does; nothing was written",
+            hint="make a new plan; a plan is never edited",
+        )
+
+    @classmethod
     def check_failed(cls, check: str, count: int) -> Self:
         """A check before the end of a step did not hold."""
         return cls(

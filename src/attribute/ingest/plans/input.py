@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from attribute.ingest import strict_json
 from attribute.ingest.model import MAX_COUNT, Counts, Weights
+from attribute.ingest.plans.document import MAX_SLOT, slot_name
 from attribute.ingest.plans.errors import PlanError
 from attribute.ingest.wire import COUNT_NAMES, MAX_MODEL_CHARS, MAX_SOURCE_CHARS, canonical_name, slot_of
 
@@ -64,6 +65,8 @@ def _row(where: str, number: int, line: bytes) -> InputRow:
         raise PlanError.bad_line(where, number, "`source` or `model` is not a name")
     if slot is None or slot < 0:
         raise PlanError.bad_line(where, number, "`hour_start` is not the start of a UTC half hour")
+    if slot > MAX_SLOT:
+        raise PlanError.bad_line(where, number, f"`hour_start` is later than {slot_name(MAX_SLOT)}")
     if not isinstance(device_id, str):
         raise PlanError.bad_line(where, number, "`device_id` is not a text")
     if not all(type(count) is int and 0 <= count <= MAX_COUNT for count in counts):

@@ -10,24 +10,13 @@ from attribute.ingest.model import NOTHING, SLOTS_PER_DAY, Counts, Order, Rule, 
 from attribute.ingest.plans.document import Base, Item, Plan, PlanKind, day_name, instant
 from attribute.ingest.plans.errors import PlanError
 from attribute.ingest.plans.input import InputRow
+from attribute.ingest.plans.promises import CHECKS, INVERSE, estimate_of, expected_of, scope_of
 from attribute.ingest.stores.reads import active_rule
 from attribute.ingest.stores.relational import RelationalStore, lineage
 from attribute.ingest.stores.seals import LAST_SEAL
 from attribute.ingest.stores.transaction import Transaction, number, one
 
 SHOWN: Final = 100
-BYTES_PER_ROW: Final = 300
-KEYS_PER_SECOND: Final = 5000
-
-KEYS_AT_BASE: Final = "every key stands where the plan saw it"
-AS_PLANNED: Final = "every key holds what was planned, or a newer client assertion"
-ROLLUPS_EQUAL_FACTS: Final = "rollups equal the facts"
-IN_SCOPE: Final = "every archived row lies before the day"
-IN_LEDGER: Final = "every archived row is in the ledger"
-OUTRANKED: Final = "every archived row is outranked by a client's"
-NONE_WAITS: Final = "no archived row waits for the records vendor"
-ALL_REMOVED: Final = "as many rows are removed as were planned"
-FACTS_EQUAL_LEDGER: Final = "facts equal the ledger's answer"
 
 FACT = """
 SELECT t_in, t_cached, t_out, t_reason, t_total, epoch, seq, sub, fix FROM fact
@@ -108,9 +97,6 @@ def plan_rebuild(store: RelationalStore, *, reason: str, now_us: int) -> Plan:
             store, tx, PlanKind.REBUILD, reason=reason, now_us=now_us,
             scope={"users": users, "groups": groups},
             expect={"groups_before": groups},
-            checks=(ROLLUPS_EQUAL_FACTS,),
-            inverse="recompute the generation before it and switch back",
-            estimate={"steps": users + 1, "seconds": 1 + groups // KEYS_PER_SECOND, "bytes": groups * BYTES_PER_ROW},
         )  # fmt: skip
 
 
@@ -135,9 +121,6 @@ def plan_rule(
             scope={"from_version": old.version, "to_version": version, "days_that_change": len(changes)},
             details={"version": version, "weights": {"": list(default), **{k: list(v) for k, v in by_source.items()}}},
             expect={"billable": changes},
-            checks=("the rule in force is the one the plan saw",),
-            inverse="point back to the version before",
-            estimate={"steps": 1, "seconds": 1, "bytes": 0},
         )  # fmt: skip
 
 
@@ -157,9 +140,6 @@ def plan_schema(store: RelationalStore, *, reason: str, now_us: int) -> Plan:
             scope={"from_version": store.schema_version(), "steps": len(steps)},
             details={"steps": steps},
             expect={"schema_after": store.schema_version() + len(steps)},
-            checks=("the applied steps are the ones this release has",),
-            inverse="none: restore the backup",
-            estimate={"steps": 1, "seconds": 1, "bytes": 0},
         )  # fmt: skip
 
 
@@ -188,52 +168,25 @@ def _with_items(
     if not items and not allow_empty:
         raise PlanError.empty()
     items.sort(key=lambda item: item[:5])
-    days = [item.slot // SLOTS_PER_DAY for item in items]
     return make_plan(
         store, tx, kind, reason=reason, now_us=now_us,
         items=tuple(items),
-        scope={
-            "keys": len(items),
-            "users": len({item.user_id for item in items}),
-            "devices": len({item.device_id for item in items}),
-            "first_day": day_name(min(days)) if days else None,
-            "last_day": day_name(max(days)) if days else None,
-            **extra,
-        },
-        expect={"new_facts": sum(item.base_order is None for item in items), "sums": _sums(tx, items)},
-        checks=(KEYS_AT_BASE, AS_PLANNED, FACTS_EQUAL_LEDGER, ROLLUPS_EQUAL_FACTS),
-        inverse="void the plan's ledger rows and take the answer of those that remain",
-        estimate={
-            "steps": -(-len(items) // 1000),
-            "seconds": 1 + len(items) // KEYS_PER_SECOND,
-            "bytes": len(items) * BYTES_PER_ROW,
-        },
+        scope={**scope_of(items), **extra},
+        expect=expected_of(items, _before(tx, items)),
     )  # fmt: skip
 
 
-def _sums(tx: Transaction, items: Sequence[Item]) -> list[dict[str, Any]]:
-    """Per day and source, what the touched rollup groups add up to now and will afterwards."""
+def _before(tx: Transaction, items: Sequence[Item]) -> dict[tuple[str, str], Counts]:
+    """Per day and source, what the touched rollup groups add up to now."""
     generation = number(tx, "SELECT gen_id FROM gen WHERE state = 'active'")
-    before: dict[tuple[int, str], Counts] = defaultdict(lambda: NOTHING)
-    change: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0] * 5)
+    before: dict[tuple[str, str], Counts] = defaultdict(lambda: NOTHING)
     groups = {(item.user_id, item.slot // SLOTS_PER_DAY, item.source, item.model) for item in items}
     for user_id, day, source, model in groups:
         found = one(tx, GROUP, gen_id=generation, user_id=user_id, day=day, source=source, model=model)
         if found is not None:
-            before[day, source] = before[day, source].plus(Counts(*found))
-    for item in items:
-        place = change[item.slot // SLOTS_PER_DAY, item.source]
-        for index, (new, old) in enumerate(zip(item.counts, item.base_counts or NOTHING, strict=True)):
-            place[index] += new - old
-    return [
-        {
-            "day": day_name(day),
-            "source": source,
-            "before": list(before[day, source]),
-            "after": [old + more for old, more in zip(before[day, source], change[day, source], strict=True)],
-        }
-        for day, source in sorted(change)
-    ]
+            place = day_name(day), source
+            before[place] = before[place].plus(Counts(*found))
+    return before
 
 
 def _billable_changes(tx: Transaction, old: Rule, new: Rule) -> list[dict[str, Any]]:
@@ -266,13 +219,10 @@ def make_plan(
     now_us: int,
     scope: dict[str, Any],
     expect: dict[str, Any],
-    checks: tuple[str, ...],
-    inverse: str,
-    estimate: dict[str, Any],
     items: tuple[Item, ...] = (),
     details: dict[str, Any] | None = None,
 ) -> Plan:
-    """Complete a plan with where the database stands."""
+    """Complete a plan with where the database stands, and with what follows from its kind and scope."""
     return Plan(
         kind=kind,
         reason=reason,
@@ -283,7 +233,7 @@ def make_plan(
         items=items,
         details=details or {},
         expect=expect,
-        checks=checks,
-        inverse=inverse,
-        estimate=estimate,
+        checks=CHECKS[kind],
+        inverse=INVERSE[kind],
+        estimate=estimate_of(kind, scope),
     )

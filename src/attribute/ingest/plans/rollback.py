@@ -174,9 +174,11 @@ def _switch_back(tx: Transaction, plan: Plan, plan_id: int, *, state: str) -> No
 
 
 def _put_back(tx: Transaction, plan: Plan, plan_id: int, archive: ArchiveReader | None) -> int:
+    removed = number(tx, apply_others.REMOVED, plan_id=plan_id)
+    if not removed:
+        return 0
     apply_others.refuse_other_archive(plan, archive)
     assert archive is not None
-    removed = number(tx, apply_others.REMOVED, plan_id=plan_id)
     back = 0
     for row in archive.rows():
         back += tx.run(INSERT_BACK, **{f"c{index}": value for index, value in enumerate(row.columns)})

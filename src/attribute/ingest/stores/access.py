@@ -10,7 +10,7 @@ from attribute.ingest.model import Device, LinkCodeRefused, Ping, Redeemed, Toke
 from attribute.ingest.stores.transaction import Row, Transaction, number
 
 FIND_TOKENS = """
-SELECT t.sha256, d.user_id, d.device_id, t.token_id
+SELECT t.sha256, d.user_id, d.device_id, t.token_id, t.created_at_us
   FROM token t JOIN device d ON d.device_id = t.device_id
  WHERE t.sha256 >= :first AND t.sha256 <= :last AND t.revoked_at_us IS NULL AND d.revoked_at_us IS NULL
 """
@@ -96,31 +96,32 @@ def ping(tx: Transaction, device: Device, *, at_us: int, min_interval_us: int) -
 
 
 def knows_code(tx: Transaction, sha256: bytes, *, at_us: int) -> bool:
-    """Whether there is a link code with this hash that was redeemed, or has not expired."""
+    """Whether there is a link code with this hash that has not expired."""
     found = _of_hash(tx, FIND_CODES, sha256)
-    return found is not None and (found[3] is not None or found[2] > at_us)
+    return found is not None and found[2] > at_us
 
 
 def redeem(
     tx: Transaction, *, sha256: bytes, request_id: str, token_sha256: bytes, name: str, platform: str, at_us: int
 ) -> Redeemed:
     """
-    Turn a link code into a device and token; the same request again gets the same device.
+    Turn a link code into a device and token; until it expires the same request again gets the same device.
 
     Raises:
-        LinkCodeRefused: unknown, expired, or redeemed by another request.
+        LinkCodeRefused: unknown, expired, redeemed by another request, or what it turned into is revoked.
     """
     found = _of_hash(tx, FIND_CODES, sha256)
     if found is None:
         raise LinkCodeRefused("unknown")
     _, user_id, expires_at_us, first_request, first_device = found
-    if first_request is not None:
-        if first_request != request_id:
-            raise LinkCodeRefused("used")
-        return Redeemed(user_id, first_device, replayed=True)
     if expires_at_us <= at_us:
         raise LinkCodeRefused("expired")
+    if first_request is not None:
+        token = _of_hash(tx, FIND_TOKENS, token_sha256)
+        if first_request != request_id or token is None:
+            raise LinkCodeRefused("used")
+        return Redeemed(user_id, first_device, replayed=True, created_at_us=int(token[4]))
     device = issue_token(tx, user_id=user_id, name=name, platform=platform, sha256=token_sha256, at_us=at_us)
     if not tx.run(CLAIM_CODE, sha256=sha256, request_id=request_id, device_id=device.device_id):
         raise LinkCodeRefused("used")
-    return Redeemed(user_id, device.device_id, replayed=False)
+    return Redeemed(user_id, device.device_id, replayed=False, created_at_us=at_us)

@@ -130,6 +130,13 @@ class StoreNotOpenedError(AttributionError):
         return cls(f"{url.split(':', 1)[0]}: is no kind of store", hint="give a path, or postgresql://...")
 
     @classmethod
+    def no_vendor_address(cls) -> Self:
+        """Nothing could ever be sent there. The address is not repeated: it may hold a password."""
+        return cls(
+            "the vendor's URL is no address", hint="give http://HOST, or https://HOST, with port and path if any"
+        )
+
+    @classmethod
     def vendor_needs_sqlite(cls) -> Self:
         """The vendor's rows come from a local ledger."""
         return cls("a records vendor needs an SQLite file as its durable ledger", hint="give a path as the store")

@@ -89,11 +89,11 @@ class Store(Protocol):
     def redeem_link_code(
         self, *, sha256: bytes, request_id: str, token_sha256: bytes, name: str, platform: str, at_us: int
     ) -> Redeemed:
-        """Turn a link code into a device and token; the same *request_id* again gives the same device."""
+        """Turn a link code into a device and token; until it expires the same *request_id* again gives the same."""
         ...
 
     def knows_link_code(self, sha256: bytes, *, at_us: int) -> bool:
-        """Whether there is such a code that was redeemed, and may be repeated, or can still be."""
+        """Whether there is such a code that has not expired: it can be redeemed, or its redemption repeated."""
         ...
 
     def tokens(self) -> list[TokenRow]:

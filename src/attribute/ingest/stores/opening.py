@@ -9,7 +9,7 @@ from attribute.ingest.stores.interface import StoreOptions
 from attribute.ingest.stores.relational import RelationalStore
 from attribute.ingest.stores.sqlite import SqliteStore
 from attribute.ingest.stores.vendor import VendorStore
-from attribute.ingest.stores.vendor_client import RecordsClient
+from attribute.ingest.stores.vendor_client import RecordsClient, is_address
 
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
@@ -39,6 +39,8 @@ def open_store(
     if "://" in url:
         raise StoreNotOpenedError.unknown_address(url)
     path = Path(url.removeprefix("sqlite:"))
+    if options.vendor_url is not None and not is_address(options.vendor_url):
+        raise StoreNotOpenedError.no_vendor_address()
     if options.vendor_url is None:
         return SqliteStore(path, busy_s=options.busy_s, serving=serving, create=create, migrate=migrate)
     client = RecordsClient(options.vendor_url, key=options.vendor_key, deadline_s=options.vendor_deadline_s)

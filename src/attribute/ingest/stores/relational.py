@@ -231,7 +231,7 @@ class RelationalStore(ABC):
             )
 
     def knows_link_code(self, sha256: bytes, *, at_us: int) -> bool:
-        """Whether there is such a code that was redeemed, or can still be."""
+        """Whether there is such a code that has not expired."""
         with self.asking() as tx:
             return access.knows_code(tx, sha256, at_us=at_us)
 

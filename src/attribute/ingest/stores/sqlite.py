@@ -113,6 +113,7 @@ class SqliteStore(RelationalStore):
             self._process_lock.close()
             raise StoreNotOpenedError.already_served(str(path))
         self._writer = self.connect()
+        self._identity = sqlite_file.identity(path)
         try:
             self._prepare(tolerate_missing=migrate)
             with self.reading() as tx:
@@ -246,6 +247,7 @@ class SqliteStore(RelationalStore):
                 self._writer.execute("BEGIN IMMEDIATE")
                 try:
                     yield SqliteTransaction(self._writer)
+                    self._refuse_moved(started)
                     self._writer.execute("COMMIT")
                 except BaseException:
                     if self._writer.in_transaction:
@@ -253,6 +255,12 @@ class SqliteStore(RelationalStore):
                     raise
         finally:
             self._turn.release()
+
+    def _refuse_moved(self, started: float) -> None:
+        """What is committed into a file that nobody will open again is not durable: SQLite itself does not look."""
+        if sqlite_file.identity(self.path) != self._identity:
+            self._broken = True
+            raise StoreBroken("the database file was moved away or replaced", Evidence(500, ms_since(started)))
 
     @contextmanager
     def planning(self) -> Iterator[SqliteTransaction]:
@@ -295,7 +303,12 @@ class SqliteStore(RelationalStore):
                 may_make = self._readers_made < READERS
                 self._readers_made += may_make
         if may_make:
-            return self.connect(mode="ro")
+            try:
+                return self.connect(mode="ro")
+            except BaseException:
+                with self._keys_lock:
+                    self._readers_made -= 1
+                raise
         try:
             return self._readers.get(timeout=self._busy_s)
         except Empty:

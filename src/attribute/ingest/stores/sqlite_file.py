@@ -90,6 +90,15 @@ def _ours(path: Path, size: int) -> bool:
     return True
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path, whatever its name was before; None where there is none, or none can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def create(path: Path) -> None:
     """Make an empty file that only we may read, unless there is one."""
     try:

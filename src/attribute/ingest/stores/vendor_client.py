@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -38,6 +39,15 @@ class Answer(NamedTuple):
     latency_ms: float
 
 
+def is_address(url: str) -> bool:
+    """Whether records can be sent below a URL: of HTTP, with a host, and nothing behind its path."""
+    try:
+        parts, port = httpx.URL(url), urlsplit(url).port
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.host) and port != 0 and not (parts.query or parts.fragment)
+
+
 class RecordsClient:
     """
     A client whose calls end at their deadline, whatever the other side does.
@@ -64,7 +74,11 @@ class RecordsClient:
         future: Future[tuple[bool, int | Literal["timeout"] | None]] = asyncio.run_coroutine_threadsafe(
             call, self._loop
         )
-        confirmed, status = future.result(timeout=self._deadline_s + _MARGIN_S)
+        try:
+            confirmed, status = future.result(timeout=self._deadline_s + _MARGIN_S)
+        except TimeoutError:  # the loop itself was held up
+            future.cancel()
+            confirmed, status = False, "timeout"
         return Answer(confirmed, status, ms_since(started))
 
     async def _post(
@@ -97,8 +111,11 @@ class RecordsClient:
 
 
 async def _read(response: httpx.Response) -> bytes | None:
+    """The body as it came; None where it is too long, or encoded against our wish: a short one may hold a long one."""
+    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        return None
     gathered = bytearray()
-    async for piece in response.aiter_bytes():
+    async for piece in response.aiter_raw():
         gathered += piece
         if len(gathered) > MAX_ANSWER_BYTES:
             return None
