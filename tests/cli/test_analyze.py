@@ -57,6 +57,34 @@ def test_analyze_in_a_pipe_is_plain_and_without_art(attribute: CommandLine, logs
     assert "\x1b" not in done.out
 
 
+def test_analyze_misspelt_function_is_told_from_an_empty_window(attribute: CommandLine, logs: Path) -> None:
+    """The records lie in the window: a wider one would not help, the right name would."""
+    done = attribute("logs", *NOW, "--since", "02:01", "--function", "qoute", "-o", "json")
+    verdict = json.loads(done.out)["verdict"]
+    assert done.code == 4
+    assert verdict["sentence"] == "No request in the window is of the functions asked for (qoute)."
+    assert verdict["confidence"]["raised_by"] == "other functions, such as quote"
+
+
+@pytest.mark.parametrize("form", ["verdicts", "csv"])
+def test_analyze_format_without_a_sentence_says_on_stderr_why_nothing_can_be_judged(
+    form: str, attribute: CommandLine, home: Path
+) -> None:
+    """Exit code 4 never comes without a word."""
+    (home / "empty.log").touch()
+    done = attribute("empty.log", "-o", form)
+    assert (done.code, done.err) == (4, "attribute: cannot judge: The input is empty: there is nothing to judge\n")
+
+
+def test_analyze_commands_to_copy_and_method_repeat_what_was_typed(attribute: CommandLine, logs: Path) -> None:
+    """What is pasted is asked of the same requests with the same rules."""
+    typed = ("--function", "q*", "--exclude", "*.bak", "--isolated", "--strict")
+    done = attribute("logs", *NOW, *typed, "-o", "json", "-o", "markdown:m.md")
+    repeated = "--function 'q*' --exclude '*.bak' --strict --isolated --now "
+    assert [repeated in command for command in json.loads(done.out)["next"]] == [True, True]
+    assert f"\nattribute logs {repeated}" in (logs.parent / "m.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("flags", "requests"),
     [

@@ -192,7 +192,7 @@ def test_page_of_a_mixed_answer_is_in_nobodys_colour() -> None:
     document = incident_document(result_of(rows, incidents=found))
     assert (document.lead, document.state, document.class_) == ("Verdict", "MIXED", "")
     assert document.title.startswith("Incident report: mixed, ")
-    assert dict(document.facts)["The gravest incident"] == "vendor, 1 function touched"
+    assert dict(document.facts)["The main incident"] == "vendor, 1 function touched"
 
 
 def test_list_of_reports_says_what_an_incident_is_beside_another_answer() -> None:
@@ -260,4 +260,4 @@ def test_named_incident_beside_the_answer_says_both_answers(attribute: CommandLi
     assert "\n## Incident: APPLICATION\n" in named.out
     assert "\n- All the time looked at: application, how sure: " in named.out
     assert "\n- All the logs that were read: vendor, how sure: high (99.0 %)\n" in named.out
-    assert f"\nattribute explain {wanted} s.log\n" in named.out
+    assert f"\nattribute explain {wanted} s.log --isolated --now 2026-11-16T06:00:00Z\n" in named.out

@@ -19,6 +19,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from attribute.reports import email, html, markdown, slack
+from attribute.reports.asked import Typed
 from attribute.reports.document import Commands, Document, Section
 from attribute.reports.escalate import package
 from attribute.reports.escape import visible
@@ -183,9 +184,9 @@ def test_markdown_on_a_terminal_moves_no_cursor(names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("name", ["a\u202eb", "a\nb", "-"])
 def test_path_that_cannot_be_shown_makes_no_command_to_copy(name: str) -> None:
     """A command with a path that reads differently from what it is would do something else than it says."""
-    result = replace(result_with(CALM), paths=(name,), next_commands=())
+    result = replace(result_with(CALM), typed=Typed(paths=(name,)), next_commands=())
     assert incident_document(result).next_commands == ()
-    assert incident_document(replace(result, paths=("$(x) `y`",))).next_commands == (
+    assert incident_document(replace(result, typed=Typed(paths=("$(x) `y`",)))).next_commands == (
         f"attribute escalate {result.incidents[0].id} '$(x) `y`' --out escalation/",
     )
 

@@ -19,7 +19,7 @@ from markdown_it.token import Token
 from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt
 from attribute.frames import COUNTS, LATENCY, VERDICTS
 from attribute.incidents import group
-from attribute.reports.asked import Asked, Goal
+from attribute.reports.asked import Asked, Goal, Typed
 from attribute.reports.document import Document
 from attribute.reports.incident_view import incident_document
 from attribute.reports.model import Result
@@ -102,7 +102,9 @@ def weekly_of(
         catalogue=builtin(),
         thresholds=THRESHOLDS,
         incidents=group(analysis.rollup.counts, now=now),
-        asked=Asked(paths=paths, zone=zone, now=now, goals=tuple(goals), commands=frozenset({"analyze", "report"})),
+        asked=Asked(
+            typed=Typed(paths=paths), zone=zone, now=now, goals=tuple(goals), commands=frozenset({"analyze", "report"})
+        ),
         notes=notes,
         actions=actions,
     )

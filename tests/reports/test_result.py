@@ -4,17 +4,23 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import orjson
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribute.engines.analysis import InputAccount
+from attribute.engines.analysis import InputAccount, Window
+from attribute.reports import markdown
 from attribute.reports.decide import MAJORITY, NOTHING_STANDS_OUT
+from attribute.reports.document import Commands
 from attribute.reports.evidence import quiet_part
+from attribute.reports.incident_view import incident_document
 from attribute.reports.model import Confidence, Result, State
 from attribute.reports.series import MAX_BINS, WIDTHS, series
+from attribute.reports.story import answer_of
 from attribute.reports.wording import and_more, clock, of, percent, period, plural, rfc3339, span, times, zone_name
+from attribute.reports.writers import Style, writer
 from attribute.rollup import empty
 from attribute.rules.words import CLASSES, Class
 from tests.reports.golden import results
@@ -28,6 +34,7 @@ from tests.reports.world import (
     Row,
     analysis_of,
     incident,
+    outage,
     request,
     result_of,
 )
@@ -138,6 +145,10 @@ def test_sentence_evidence_that_does_not_hold_for_all_is_said_to_hold_mostly() -
             "None of 5 records is in the window and of the functions asked for",
         ),
         (
+            InputAccount(files=1, lines=5, records=5, outside_window=3, untimed=2),
+            "No request lies in the window; 3 records lie outside of it, and 2 without a time in none",
+        ),
+        (
             InputAccount(files=1, lines=5, records=2, rejected=3, rejected_by_reason={"json": 3}),
             "3 of 5 records were rejected (json 3): too many to judge the rest",
         ),
@@ -148,6 +159,14 @@ def test_cannot_judge_says_why(account: InputAccount, claim: str) -> None:
     result = result_of([], account=account)
     assert (result.verdict.state, result.verdict.claim, result.exit_code) == (State.CANNOT_JUDGE, claim, 4)
     assert result.analysis.rollup == empty()
+
+
+def test_cannot_judge_of_records_without_a_time_says_that_no_window_has_them() -> None:
+    """A wider window would not help: none holds what has no time."""
+    account = InputAccount(files=1, lines=5, records=5, untimed=5)
+    verdict = result_of([], account=account, window=Window(since_at=START)).verdict
+    assert verdict.claim == "No request lies in the window, for none of 5 records has a time"
+    assert verdict.confidence.raised_by == "records with a time; without a window they have verdicts as they are"
 
 
 def test_cannot_judge_needs_more_rejects_than_records() -> None:
@@ -201,6 +220,17 @@ def test_no_problem_is_as_sure_as_if_all_rejected_lines_had_failed(rejected: int
     assert word == "high" or str(confidence.raised_by).startswith(f"fewer rejected lines: now {rejected}")
 
 
+@pytest.mark.parametrize(("fields", "word"), [({}, "low"), (VENDOR_DOWN, "low")])
+def test_records_without_a_time_may_be_failures_in_the_window(fields: Row, word: str) -> None:
+    """They lie in no window, and nobody knows which of them happened in it: the answer is no surer than that."""
+    rows = [request(n, n / 40, fields=fields) for n in range(60)]
+    account = InputAccount(files=1, lines=120, records=120, untimed=60)
+    confidence = result_of(rows, account=account, window=Window(since_at=START)).verdict.confidence
+    assert confidence.word == word
+    assert confidence.raised_by == ("a time in every record: 60 of 120 (50.0 %) have none and may lie in the window")
+    assert result_of(rows, account=account).verdict.confidence.word == "high"
+
+
 def test_majority_is_never_said_of_what_is_rounded_up_to_one() -> None:
     """5,996 of 10,000 are 59.96 %, and no majority."""
     rows = [request(n, n / 400, fields=VENDOR_DOWN) for n in range(1499)]
@@ -231,6 +261,47 @@ def test_no_problem_with_a_shown_incident_is_none() -> None:
     chance = incident(Class.VENDOR, 20, 21, requests=30, functions=["quote"], severity=4)
     result = result_of(rows, incidents=[chance])
     assert (result.verdict.state, len(result.incidents), result.shown_incidents) == (State.NO_PROBLEM, 1, ())
+
+
+VENDOR_ROWS = [request(n, n / 40, fields=VENDOR_DOWN) for n in range(1000)]
+ONGOING = incident(Class.VENDOR, 40, 60, requests=400, functions=["quote"], severity=3, ongoing=True)
+OVER = incident(Class.VENDOR, 1, 30, requests=600, functions=["quote"], severity=1)
+
+
+def test_sentence_what_goes_on_comes_first_with_what_it_counts() -> None:
+    """Two outages: the one that goes on leads, however grave the other was, and each has its own number and time."""
+    result = result_of(VENDOR_ROWS, incidents=[OVER, ONGOING])
+    verdict = result.verdict
+    assert verdict.sentence == (
+        "1,000 of 1,000 failing or slow requests (100.0 %) were the vendor's: upstream 503 in quote, 400 of them "
+        "since 2026-11-15 17:40 UTC, still going on, and 600 from 2026-11-15 17:01 UTC until 17:30 UTC."
+    )
+    assert (verdict.incident_id, verdict.part) == (ONGOING.id, "400")
+    assert (verdict.since_at, verdict.until_at, verdict.ongoing) == (ONGOING.started_at, None, True)
+    assert result.next_commands[0] == "attribute explain vendor logs/ --since 2026-11-15T17:40:00Z"
+    assert answer_of(result) == next(row for row in result.incidents if row.id == ONGOING.id)
+
+
+def test_sentence_time_is_said_of_no_more_than_the_incident_holds() -> None:
+    """Of two that are over the graver one leads, and the rest is not said to lie in its time."""
+    small = replace(ONGOING, ongoing=False)
+    sentence = result_of(VENDOR_ROWS, incidents=[OVER, small]).verdict.sentence
+    assert sentence.endswith("in quote, 600 of them from 2026-11-15 17:01 UTC until 17:30 UTC.")
+    most = replace(OVER, requests=901)
+    sentence = result_of(VENDOR_ROWS, incidents=[most]).verdict.sentence
+    assert sentence.endswith("in quote, from 2026-11-15 17:01 UTC until 17:30 UTC.")
+
+
+def test_sentence_of_a_mixed_answer_says_whose_its_time_is() -> None:
+    """Where two classes lead, a time without a class would be said of both."""
+    rows = [*VENDOR_ROWS[:100], *(request(2000 + n, 50 + n / 40, fields=OUR_FAULT) for n in range(100))]
+    ours = incident(Class.APPLICATION, 50, 60, requests=100, functions=["quote"], ongoing=True)
+    theirs = incident(Class.VENDOR, 1, 30, requests=100, functions=["quote"], severity=1)
+    sentence = result_of(rows, incidents=[ours, theirs]).verdict.sentence
+    assert sentence.endswith(
+        "lead, 100 of application since 2026-11-15 17:50 UTC, still going on, and 100 of vendor "
+        "from 2026-11-15 17:01 UTC until 17:30 UTC."
+    )
 
 
 def test_main_incident_is_of_the_answers_class_the_gravest_then_the_largest() -> None:
@@ -325,6 +396,42 @@ def test_next_commands_can_be_pasted_into_a_shell() -> None:
         "attribute explain vendor 'my logs/$(x)' ./-rf"
     )
     assert result_of(rows, paths=("-",)).next_commands == ()
+
+
+def test_next_commands_ask_for_the_same_functions_window_and_options() -> None:
+    """Without them the command would be asked of other requests, and ids depend on what is looked at."""
+    rows = [request(n, n / 40, fields=VENDOR_DOWN) for n in range(100)]
+    shown = [incident(Class.VENDOR, 0, 3, requests=100, functions=["quote"], ongoing=True)]
+    window = Window(since_at=START, until_at=START + timedelta(hours=1))
+    result = result_of(rows, incidents=shown, window=window, functions=("q*",), options=("--rules", "my rules.toml"))
+    asked = "--since 2026-11-15T17:00:00Z --until 2026-11-15T18:00:00Z --function 'q*' --rules 'my rules.toml'"
+    assert result.next_commands == (
+        f"attribute explain vendor logs/ {asked}",
+        f"attribute report incident logs/ {asked} -o html:incident.html",
+    )
+    document = incident_document(result)
+    assert document.next_commands[-1] == f"attribute escalate {shown[0].id} logs/ {asked} --out escalation/"
+    method = next(section for section in document.sections if section.anchor == "method")
+    assert method.blocks[0] == Commands((f"attribute logs/ {asked}",))
+
+
+def test_functions_asked_for_stand_in_every_output_that_counts_requests() -> None:
+    """Nobody takes the answer on one function for one on everything."""
+    rows = [request(n, n / 40, fields=VENDOR_DOWN) for n in range(100)]
+    result = result_of(rows, functions=("q*", "cart"))
+    screen = b"".join(writer("text")(result, Style())).decode().splitlines()
+    assert screen[1] == "only functions q*, cart"
+    assert "only-functions\tq*\tcart" in b"".join(writer("plain")(result, Style())).decode().splitlines()
+    assert orjson.loads(b"".join(writer("json")(result, Style())))["only_functions"] == ["q*", "cart"]
+    assert incident_document(result).facts[0] == ("Only functions", "q*, cart")
+
+
+def test_incident_that_went_on_when_the_window_ended_is_nowhere_said_to_go_on() -> None:
+    """Nobody looked after the window: neither the sentence, nor the facts, nor the tables know more."""
+    rows, incidents = outage()
+    result = result_of(rows, incidents=incidents, window=Window(until_at=START + timedelta(minutes=64)))
+    text = markdown.render(incident_document(result)).decode()
+    assert text.count("still going on when the window ended") == text.count("still going on") > 4
 
 
 def test_runbook_names_the_most_specific_first() -> None:

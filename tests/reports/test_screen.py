@@ -4,9 +4,13 @@ import re
 
 import pytest
 
+from attribute.engines.analysis import InputAccount, Window
 from attribute.reports.escape import cells
+from attribute.reports.model import Result
 from attribute.reports.writers import Style, writer
+from attribute.rules.words import Class
 from tests.reports.golden import FOLDER, Screen, output, picture, results, screens
+from tests.reports.world import START, VENDOR_DOWN, incident, request, result_of
 
 ALL = list(screens())
 NEXT_LINE = re.compile(r"^(NEXT  |      )(attribute|runbook) ")
@@ -70,6 +74,32 @@ def test_screen_next_commands_are_whole() -> None:
     """A suggested command can be pasted as it stands, however narrow the terminal."""
     for command in results()["vendor"].next_commands:
         assert command in output(Screen(world="vendor", style=Style(width=40)))
+
+
+def test_screen_incidents_of_severity_4_are_counted_and_listed_with_v() -> None:
+    """A total outage within a minute is of severity 4, and not called chance."""
+    rows = [request(n, n / 6000, "pay", VENDOR_DOWN) for n in range(5000)]
+    brief = incident(Class.VENDOR, 0, 1, requests=5000, functions=["pay"], severity=4)
+    result = result_of(rows, incidents=[brief])
+    lines = {
+        verbosity: [line for line in _lines(result, verbosity) if line.startswith("INCIDENT")] for verbosity in (0, 1)
+    }
+    assert lines == {
+        0: ["INCIDENT 1 of severity 4, too short or too small to lead with (-v)"],
+        1: ["INCIDENT severity 4  VENDOR 17:00-17:01 UTC, 5,000 requests in pay"],
+    }
+
+
+def test_screen_records_without_a_time_are_counted_beside_a_window() -> None:
+    """They lie in no window, so they are in none of the numbers: the screen says how many there are."""
+    account = InputAccount(files=1, lines=120, records=120, untimed=60)
+    rows = [request(n, n / 40) for n in range(60)]
+    result = result_of(rows, account=account, window=Window(since_at=START))
+    assert "      ! 60 records without a time: in no incident and no window" in _lines(result, 0)
+
+
+def _lines(result: Result, verbosity: int) -> list[str]:
+    return b"".join(writer("text")(result, Style(verbosity=verbosity))).decode().splitlines()
 
 
 def test_screen_same_result_gives_same_bytes() -> None:

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 
 import polars as pl
 
 from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt, Window
 from attribute.frames import REQUESTS
 from attribute.incidents.model import Incident, Span
-from attribute.reports.asked import Asked
+from attribute.reports.asked import Asked, Typed
 from attribute.reports.model import Result
 from attribute.reports.result import build_result
 from attribute.rollup import count_healthy, count_verdicts, merge
@@ -141,6 +142,7 @@ def result_of(
     paths: tuple[str, ...] = ("logs/",),
     runbook: Mapping[str, str] | None = None,
     history: pl.DataFrame | None = None,
+    **typed: Any,  # noqa: ANN401 - any other field of `Typed`
 ) -> Result:
     """The view model of *rows*."""
     return build_result(
@@ -150,7 +152,7 @@ def result_of(
         incidents=incidents,
         history=history,
         asked=Asked(
-            paths=paths,
+            typed=Typed(paths=paths, **typed),
             zone=zone,
             now=NOW,
             runbook=runbook or {},

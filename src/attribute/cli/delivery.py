@@ -11,7 +11,7 @@ from attribute.cli.outputs import Output, write_output
 from attribute.cli.streams import reader_may_leave
 from attribute.cli.style import style_of
 from attribute.reports.escape import terminal
-from attribute.reports.writers import writer
+from attribute.reports.writers import WRITERS, writer
 from attribute.slots import SLOT
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def write_outputs(view: View, flags: AnalysisFlags) -> None:
         style = style_of(flags, to_file=output.path is not None)
         with reader_may_leave():
             write_output(writer(output.format)(cast("Result", view), style), output.path)
-    if view.exit_code and all(output.path is not None for output in outputs):
+    if view.exit_code and all(output.path is not None or not WRITERS[output.format].answers for output in outputs):
         sys.stderr.write(f"attribute: cannot judge: {terminal(view.verdict.claim)}\n")
 
 

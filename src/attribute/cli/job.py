@@ -14,7 +14,7 @@ from typing import Final, Self
 from attribute.cache.store import Store, default_folder
 from attribute.cli.commands import COMMANDS
 from attribute.cli.config import Config, load
-from attribute.cli.options import AnalysisFlags
+from attribute.cli.options import AnalysisFlags, repeated
 from attribute.cli.outputs import check_outputs, check_written, paths_of, spare_what_is_read
 from attribute.cli.settings import GOAL_KEYS, LIMIT_KEYS
 from attribute.cli.streams import stdin_is_fed
@@ -24,8 +24,9 @@ from attribute.logs.instants import Resolved, parse_zone, resolve, resolve_windo
 from attribute.logs.sources import near_paths
 from attribute.logs.storage import is_url, local_path
 from attribute.m1.errors import AttributionError
-from attribute.reports.asked import Asked, Goal, Rules
+from attribute.reports.asked import Asked, Goal, Rules, Typed
 from attribute.reports.escape import terminal
+from attribute.reports.wording import rfc3339
 from attribute.rules.catalogue import Catalogue, builtin, parse
 from attribute.rules.thresholds import Limits, Thresholds
 from attribute.slots import SLOT
@@ -141,8 +142,12 @@ class Job:
     def asked(self) -> Asked:
         """Return what outputs repeat of the question."""
         return Asked(
-            paths=self.paths,
-            window=self.window,
+            typed=Typed(
+                paths=self.paths,
+                window=self.window,
+                functions=self.flags.functions,
+                options=(*repeated(self.flags), *(("--now", str(rfc3339(self.now))) if self.flags.now else ())),
+            ),
             zone=self.zone,
             now=self.now,
             runbook=self.config.runbook,

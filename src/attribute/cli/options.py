@@ -12,7 +12,7 @@ import click
 from attribute.cli.outputs import Output, OutputType
 from attribute.reports.writers import WRITERS
 
-__all__ = ["AnalysisFlags", "analysis_options", "comparing_options", "looking_options", "reading_options"]
+__all__ = ["AnalysisFlags", "analysis_options", "comparing_options", "looking_options", "reading_options", "repeated"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,6 +80,31 @@ class AnalysisFlags:
     engine_options: tuple[str, ...] = ()
     engine_timeout_s: float | None = None
     outputs: tuple[Output, ...] = ()
+
+
+_REPEATED: Final = {
+    "tz": "--tz",
+    "exclude": "--exclude",
+    "strict": "--strict",
+    "rules": "--rules",
+    "config": "--config",
+    "isolated": "--isolated",
+}
+"""What decides an answer beside the logs, the functions and all that is a time."""
+
+
+def repeated(flags: AnalysisFlags) -> tuple[str, ...]:
+    """Return what a command that asks the same again says of them, in words."""
+    words: list[str] = []
+    for name, option in _REPEATED.items():
+        value = getattr(flags, name)
+        if value is True:
+            words.append(option)
+        elif isinstance(value, tuple):
+            words += [word for each in value for word in (option, each)]
+        elif value:
+            words += [option, value]
+    return tuple(words)
 
 
 FILE: Final = click.Path()

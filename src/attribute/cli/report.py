@@ -96,7 +96,6 @@ def incident(flags: AnalysisFlags, incident_id: str | None, out: str | None, not
     """Write the report of one incident."""
     from attribute.cli.delivery import exit_code_of
     from attribute.cli.job import prepare
-    from attribute.cli.report_files import typed
     from attribute.cli.run import read_logs
     from attribute.reports.incident_view import focus_of, incident_document
     from attribute.reports.json_result import write as write_json
@@ -108,7 +107,8 @@ def incident(flags: AnalysisFlags, incident_id: str | None, out: str | None, not
     result, found, whole = _told(job, analysis, incident_id)
     told = focus_of(result, found)
     name = _name(result) if told is None else told.id
-    command = typed("report incident", flags, incident=incident_id)
+    named = () if incident_id is None else ("--incident", incident_id)
+    command = job.asked().typed.line("report", "incident", ending=named)
     fields = {} if told is None else INCIDENT_FIELDS
     files = _Files(flags.outputs, out, notes, name)
     written = files.notes(fields, title=f"Notes on {name}")
@@ -132,18 +132,18 @@ def _told(job: Job, analysis: Analysis, wanted: str | None) -> tuple[Result, str
 
     incidents = find_incidents(job, analysis)
 
-    def build(part: Analysis, found: tuple[Incident, ...], window: Window) -> Result:
+    def build(part: Analysis, found: tuple[Incident, ...], window: Window | None = None) -> Result:
         return build_result(
             part,
             catalogue=job.catalogue,
             thresholds=job.thresholds,
             incidents=found,
-            asked=replace(job.asked(), window=window),
+            asked=replace(job.asked(), part=window),
         )
 
     known = time_of(analysis.rollup.counts)
     long = known is not None and known[1] - known[0] > LONG
-    whole = build(analysis, incidents, job.window)
+    whole = build(analysis, incidents)
     if whole.exit_code:
         return whole, None, None
     if wanted is not None and all(each.id != wanted for each in incidents):
@@ -174,7 +174,7 @@ def weekly(flags: AnalysisFlags, week: str | None, out: str | None, notes: str |
     """Write the report of one week."""
     from attribute.cli.delivery import exit_code_of
     from attribute.cli.job import prepare
-    from attribute.cli.report_files import actions_in, notes_in, typed
+    from attribute.cli.report_files import actions_in, notes_in
     from attribute.cli.run import find_incidents, read_logs
     from attribute.reports.notes import WEEKLY_FIELDS, review_of
     from attribute.reports.weekly import look_at_week
@@ -201,7 +201,7 @@ def weekly(flags: AnalysisFlags, week: str | None, out: str | None, notes: str |
         actions=actions_in(others or {}),
         reviews=None if others is None else {name: review_of(each) for name, each in others.items()},
     )
-    command = typed("report weekly", flags, week=which.name)
+    command = job.asked().typed.line("report", "weekly", ending=("--week", which.name))
     document = weekly_document(told, command=command, reports=files.pages())
     files.write(told.result, _makers(document, json=lambda: [weekly_json(told)]), flags)
     return exit_code_of(told.result, flags)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import OutputError, write_output
 from attribute.reports.notes import Action, Notes, parse_actions, parse_notes, with_blanks
 from attribute.reports.shelf import ENDINGS, Entry, entry_of, index
@@ -16,7 +14,7 @@ from attribute.reports.shelf import ENDINGS, Entry, entry_of, index
 if TYPE_CHECKING:
     from attribute.reports.document import Document
 
-__all__ = ["actions_in", "keep_notes", "make_folder", "notes_in", "render", "renew_index", "typed"]
+__all__ = ["actions_in", "keep_notes", "make_folder", "notes_in", "render", "renew_index"]
 
 NOTES: Final = ".notes.md"
 INDEX: Final = "index.html"
@@ -103,38 +101,3 @@ def render(document: Document, *, json: Callable[[], Iterable[bytes]]) -> Mappin
     }
     assert makers.keys() == ENDINGS.keys()
     return makers
-
-
-_REPEATED: Final = {
-    "since": "--since",
-    "until": "--until",
-    "window": "--window",
-    "tz": "--tz",
-    "functions": "--function",
-    "exclude": "--exclude",
-    "strict": "--strict",
-    "rules": "--rules",
-    "config": "--config",
-    "isolated": "--isolated",
-    "now": "--now",
-}
-
-
-def typed(command: str, flags: AnalysisFlags, **own: str | None) -> str:
-    """Return the command that makes the same report again, wherever its files go."""
-    import shlex
-
-    words = ["attribute", *command.split(), *flags.paths]
-    for name, value in own.items():
-        words += [f"--{name}", value] if value is not None else []
-    known = {field.name: getattr(flags, field.name) for field in fields(flags)}
-    for name, option in _REPEATED.items():
-        value = known[name]
-        if value is True:
-            words.append(option)
-        elif isinstance(value, tuple):
-            for each in value:
-                words += [option, each]
-        elif value:
-            words += [option, value]
-    return shlex.join(words)

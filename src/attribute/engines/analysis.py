@@ -248,6 +248,7 @@ class Analysis:
         rows: its single verdicts.
         names: of every file, in order, its name.
         known: of every file, in order, what it is and what it is up to where it was read; None where that is not known.
+        others: functions with requests in the window, where none of them is of the functions that were asked for.
     """
 
     account: InputAccount
@@ -255,6 +256,7 @@ class Analysis:
     rows: Rows
     names: tuple[str, ...] = ()
     known: tuple[tuple[str, str], ...] | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def verdicts(self) -> pl.LazyFrame:

@@ -51,9 +51,10 @@ def conclude(gathering: Gathering, passed_over: Sequence[Skipped]) -> Analysis:
         if shelf is not None:
             shelf.keep(settled)
     skipped = tuple(FileNote(file=note.name, reason=note.reason) for note in passed_over)
+    rollup = of_matching_functions(settled.rollup, options.functions)
     return Analysis(
         account=gathering.account(duplicates=settled.duplicates, skipped=skipped),
-        rollup=of_matching_functions(settled.rollup, options.functions),
+        rollup=rollup,
         rows=Verdicts(
             loud=gathering.loud,
             settled=settled,
@@ -63,6 +64,7 @@ def conclude(gathering: Gathering, passed_over: Sequence[Skipped]) -> Analysis:
         ),
         names=tuple(source.name for source in gathering.sources),
         known=gathering.all_known(),
+        others=tuple(settled.rollup.counts["function"].unique().sort()) if rollup.counts.is_empty() else (),
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
 from typing import Final
 
 from attribute.engines.analysis import InputAccount
+from attribute.reports.asked import Asked
+from attribute.reports.main_incident import NEGLIGIBLE, main_incident
 from attribute.reports.model import (
     ClassRow,
     Confidence,
@@ -20,7 +21,8 @@ from attribute.reports.model import (
     Verdict,
     WhyRow,
 )
-from attribute.reports.wording import FEW, and_more, count, most_first, of, percent, plural, when
+from attribute.reports.unjudged import why_unjudged
+from attribute.reports.wording import FEW, and_more, count, of, percent
 from attribute.rules.words import Class, Flag
 
 __all__ = ["MAJORITY", "NOTHING_STANDS_OUT", "Facts", "decide"]
@@ -30,9 +32,6 @@ MAJORITY: Final = 0.6
 
 NOTHING_STANDS_OUT: Final = 0.05
 """Under this share of requests, and without an incident that is shown, there is no problem."""
-
-NEGLIGIBLE: Final = 0.1
-"""What is left out of the sentence is less than this share of the class, and then it says `mostly`."""
 
 NAMED_FUNCTIONS: Final = 3
 
@@ -50,7 +49,7 @@ _WERE: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the answer is made from; each as in `Result`, *cut* as in `Verdict`."""
+    """What the answer is made from; each as in `Result`, *others* as in `Analysis`."""
 
     account: InputAccount
     requests: Requests
@@ -59,8 +58,24 @@ class Facts:
     functions: Sequence[FunctionRow]
     incidents: Sequence[IncidentRow]
     flags: Mapping[str, int]
-    zone: tzinfo
-    cut: bool = False
+    asked: Asked
+    others: Sequence[str] = ()
+
+    @property
+    def cut(self) -> bool:
+        """Whether the window ended before now."""
+        until = self.asked.typed.window.until_at
+        return until is not None and until < self.asked.now
+
+    @property
+    def untimed(self) -> int:
+        """Return how many records may lie in the window or outside of it; none where there is no window."""
+        return 0 if self.asked.window.is_open else self.account.untimed
+
+    @property
+    def doubtful(self) -> int:
+        """Return how many records may be failures of any class, of which nobody knows."""
+        return self.account.rejected + self.untimed
 
 
 def decide(facts: Facts, why: Mapping[str, Sequence[WhyRow]]) -> Verdict:
@@ -71,9 +86,10 @@ def decide(facts: Facts, why: Mapping[str, Sequence[WhyRow]]) -> Verdict:
         facts: the numbers.
         why: evidence by class, most frequent first.
     """
-    blocked = _cannot_judge(facts)
+    blocked = why_unjudged(facts.account, facts.asked.typed, facts.others, facts.requests.total)
     if blocked is not None:
-        return blocked
+        confidence = Confidence(word="low", share=None, raised_by=blocked[1])
+        return Verdict(state=State.CANNOT_JUDGE, claim=blocked[0], cut=facts.cut, confidence=confidence)
     requests = facts.requests
     shown = [incident for incident in facts.incidents if incident.shown]
     if not requests.incident or (not shown and requests.incident < NOTHING_STANDS_OUT * requests.total):
@@ -82,58 +98,24 @@ def decide(facts: Facts, why: Mapping[str, Sequence[WhyRow]]) -> Verdict:
     top = ranked[0]
     share = top.requests / requests.incident
     mixed = share < MAJORITY
-    main = _main_incident(facts.incidents, None if mixed else top.class_)
+    main = main_incident(facts.incidents, top, mixed=mixed)
     state = State.MIXED if mixed else State(top.class_)
     named = tuple(row.class_ for row in ranked[: 2 if mixed else 1] if row.requests)
     claim = _mixed_claim(ranked, facts) if mixed else _class_claim(top, facts, why.get(top.class_, ()))
     return Verdict(
         state=state,
         claim=claim,
-        when="" if main is None else when(main.started_at, _end(main), facts.zone, cut=facts.cut),
+        when="" if main is None else main.when(facts.asked.zone, cut=facts.cut),
         classes=named,
         requests=top.requests,
         share=share,
-        since_at=None if main is None else main.started_at,
-        until_at=None if main is None else _end(main),
-        ongoing=main is not None and main.ongoing,
+        incident_id=None if main is None else main.incident.id,
+        part="" if main is None else main.part,
+        since_at=None if main is None else main.incident.started_at,
+        until_at=None if main is None else main.until_at,
+        ongoing=main is not None and main.incident.ongoing,
         cut=facts.cut,
         confidence=_confidence(top, facts, mixed=mixed),
-    )
-
-
-def _end(incident: IncidentRow) -> datetime | None:
-    return None if incident.ongoing else incident.ended_at
-
-
-def _cannot_judge(facts: Facts) -> Verdict | None:
-    account, total = facts.account, facts.requests.total
-    raised_by = "logs that hold M1 records"
-    if account.rejected > account.records:
-        reasons = and_more([f"{name} {count(n)}" for name, n in most_first(account.rejected_by_reason)], 3)
-        claim = (
-            f"{count(account.rejected)} of {count(account.rejected + account.records)} records were rejected "
-            f"({reasons}): too many to judge the rest"
-        )
-        raised_by = "fewer rejected lines; `--rejects FILE` names each of them"
-    elif total:
-        return None
-    elif not account.files and not account.lines:
-        claim = "No log file was found: there is nothing to judge"
-    elif not account.lines:
-        claim = "The input is empty: there is nothing to judge"
-    elif account.outside_window:
-        lie = "lies" if account.outside_window == 1 else "lie"
-        claim = f"No request lies in the window; {plural(account.outside_window, 'record')} {lie} outside of it"
-        raised_by = "a wider window"
-    elif account.records:
-        claim = f"None of {plural(account.records, 'record')} is in the window and of the functions asked for"
-        raised_by = "a wider window, or other functions"
-    else:
-        claim = f"No M1 record was found in {plural(account.lines, 'line')}: there is nothing to judge"
-    return Verdict(
-        state=State.CANNOT_JUDGE,
-        claim=claim,
-        confidence=Confidence(word="low", share=None, raised_by=raised_by),
     )
 
 
@@ -148,12 +130,12 @@ def _no_problem(facts: Facts) -> Verdict:
     if total < FEW:
         confidence = Confidence(word="low", share=None, raised_by=f"more than {count(total)} requests")
     else:
-        # How sure it is that the true share is under the bar, were the requests a sample; any reject may have failed.
-        rejected = facts.account.rejected
-        sure = min(CERTAIN, _surely_below(incident + rejected, total + rejected, NOTHING_STANDS_OUT))
-        raised_by = _fewer_rejects(facts) if rejected > incident else "more requests"
+        # How sure it is that the true share is under the bar, were they a sample; doubtful ones may have failed.
+        doubtful = facts.doubtful
+        sure = min(CERTAIN, _surely_below(incident + doubtful, total + doubtful, NOTHING_STANDS_OUT))
+        raised_by = _fewer_doubtful(facts) if doubtful > incident else "more requests"
         confidence = Confidence(word=_word(sure), share=sure, raised_by=None if sure >= HIGH else raised_by)
-    return Verdict(state=State.NO_PROBLEM, claim=claim, confidence=confidence)
+    return Verdict(state=State.NO_PROBLEM, claim=claim, cut=facts.cut, confidence=confidence)
 
 
 def _class_claim(top: ClassRow, facts: Facts, why: Sequence[WhyRow]) -> str:
@@ -208,24 +190,14 @@ def _counted(part: int, whole: int) -> str:
     return count(part) if whole < FEW else f"{count(part)} ({percent(min(part / whole, MAJORITY - 0.001))})"
 
 
-def _main_incident(incidents: Sequence[IncidentRow], class_: str | None) -> IncidentRow | None:
-    """Return the incident that the answer is about: the gravest, then the largest, of its class (any where mixed)."""
-    fitting = [incident for incident in incidents if incident.shown and class_ in {None, incident.class_}]
-    return min(
-        fitting,
-        key=lambda incident: (incident.severity, -incident.requests, incident.started_at, incident.id),
-        default=None,
-    )
-
-
 def _confidence(top: ClassRow, facts: Facts, *, mixed: bool) -> Confidence:
     incident = facts.requests.incident
     if incident < FEW:
         return Confidence(word="low", share=None, raised_by=f"more than {count(incident)} failing or slow requests")
     unknown = next((row.requests for row in facts.classes if row.class_ == Class.UNKNOWN), 0)
     partial = facts.flags.get(Flag.UPSTREAM_LATENCY_MAY_BE_PARTIAL, 0) if top.class_ == Class.BOTTLENECK else 0
-    # A latency that may be partial is a doubt, not a gap: it counts half. A reject may be a failure of any class.
-    known = _lower_bound(max(incident - unknown - partial / 2, 0.0), incident + facts.account.rejected)
+    # A latency that may be partial is a doubt, not a gap: it counts half. A doubtful record may be a failure.
+    known = _lower_bound(max(incident - unknown - partial / 2, 0.0), incident + facts.doubtful)
     clear = 1.0 if mixed else 1.0 - _surely_below(top.requests, incident, MAJORITY)
     if top.class_ == Class.UNKNOWN and not mixed:
         worst = next(row for row in facts.reasons if row.class_ == Class.UNKNOWN)
@@ -241,8 +213,8 @@ def _raised_by(facts: Facts, known: float, clear: float, unknown: int, partial: 
         return None
     if clear < known:
         return f"a clearer majority than {percent(_top_share(facts))} of the requests"
-    if facts.account.rejected > max(partial, unknown):
-        return _fewer_rejects(facts)
+    if facts.doubtful > max(partial, unknown):
+        return _fewer_doubtful(facts)
     if partial > unknown:
         return f"`upstream_calls` in the records: {of(partial, incident)} may name only their last call"
     worst = next((row for row in facts.reasons if row.class_ == Class.UNKNOWN), None)
@@ -251,7 +223,9 @@ def _raised_by(facts: Facts, known: float, clear: float, unknown: int, partial: 
     return f"fewer requests with {worst.reason}: now {of(worst.requests, incident)}"
 
 
-def _fewer_rejects(facts: Facts) -> str:
+def _fewer_doubtful(facts: Facts) -> str:
+    if facts.untimed > facts.account.rejected:
+        return f"a time in every record: {of(facts.untimed, facts.account.records)} have none and may lie in the window"
     return f"fewer rejected lines: now {count(facts.account.rejected)}; `--rejects FILE` names each of them"
 
 

@@ -14,7 +14,7 @@ from attribute.reports.goals_section import cost_rows
 from attribute.reports.model import Result, State
 from attribute.reports.story import Story
 from attribute.reports.terminal_tables import NAMES
-from attribute.reports.wording import FEW, count, of, percent, span, stamp, times, upstream_word, when
+from attribute.reports.wording import FEW, count, of, percent, span, stamp, times, upstream_word
 from attribute.rules.words import CLASSES, Class
 
 __all__ = [
@@ -60,7 +60,7 @@ def impact_section(story: Story) -> Section:
                     (
                         row.id,
                         row.class_,
-                        when(row.started_at, None if row.ongoing else row.ended_at, result.zone),
+                        story.when(row),
                         str(row.severity),
                         count(row.requests),
                         ", ".join(row.functions[:5]),
@@ -77,7 +77,7 @@ def _incident_rows(story: Story) -> list[tuple[str, str]]:
     incident, result = story.incident, story.result
     assert incident is not None
     rows = [
-        ("when", when(incident.started_at, None if incident.ongoing else incident.ended_at, result.zone)),
+        ("when", story.when(incident)),
         ("how long", span(incident.ended_at - incident.started_at)),
         ("severity", f"{incident.severity} of 4, 1 is the worst"),
         (f"requests of class {incident.class_}", count(incident.requests)),
@@ -91,7 +91,7 @@ def _incident_rows(story: Story) -> list[tuple[str, str]]:
         ("functions", count(len(incident.functions))),
         ("minutes that are evidence of it", count(incident.hot_minutes)),
         ("peak", f"{stamp(incident.peak_at, result.zone)}{_peak(incident.peak_share, incident.total_requests)}"),
-        ("as minutes of an outage of everything", f"{incident.outage_minutes:,.1f}"),
+        (f"as minutes of an outage of {result.everything}", f"{incident.outage_minutes:,.1f}"),
         *cost_rows(result.goals, story.counts, incident.started_at, incident.ended_at),
     ]
     return rows

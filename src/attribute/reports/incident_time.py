@@ -112,7 +112,7 @@ def _moments(story: Story) -> Table:
     rows = [
         ("first bad minute", stamp(incident.started_at, zone)),
         ("peak: the minute with the most such requests", stamp(incident.peak_at, zone)),
-        ("recovered", "still going on at the end of the logs" if incident.ongoing else stamp(incident.ended_at, zone)),
+        ("recovered", story.not_over if incident.ongoing else stamp(incident.ended_at, zone)),
         ("noticed", "for people to write: see the review"),
     ]
     return facts("Moments, from the logs", rows)

@@ -23,7 +23,7 @@ from attribute.reports.model import Result, State, Verdict
 from attribute.reports.narrow import around, time_of
 from attribute.reports.notes import Notes
 from attribute.reports.review import review_section
-from attribute.reports.shared_sections import command_of, data_section, method_section, typed_paths, unknown_section
+from attribute.reports.shared_sections import data_section, method_section, only_functions, unknown_section
 from attribute.reports.story import Story, answer_of
 from attribute.reports.terminal import STATES
 from attribute.reports.wording import (
@@ -37,7 +37,6 @@ from attribute.reports.wording import (
     plural,
     span,
     stamp,
-    when,
     zone_name,
 )
 from attribute.rules.words import Class
@@ -99,7 +98,7 @@ def incident_document(
         result: the same that every other output is written from.
         incident_id: which incident; without it, the one that the answer is about.
         notes: what people wrote.
-        command: what was typed; without it, a command that gives the same answer.
+        command: what makes the same report again; without it, the command that gives the same answer.
         whole: the answer on all that was read, where *result* is a part of it and the incident not what that is about.
     """
     incident = focus_of(result, incident_id)
@@ -117,7 +116,7 @@ def incident_document(
         examples_section(story),
         review_section(story, notes or Notes()) if incident is not None else None,
         data_section(result),
-        method_section(result, command or command_of(result), remarks=_remarks(story)),
+        method_section(result, command or result.typed.line(), remarks=_remarks(story)),
     ]
     if result.verdict.state is State.CANNOT_JUDGE:
         sections = sections[-2:]
@@ -185,25 +184,23 @@ def _sentence(story: Story) -> str:
     if incident is None or not story.is_aside:
         return verdict.sentence
     beside = f"{LOOKED_AT}: {verdict.sentence}" if story.whole is None else f"{READ}: {story.whole.sentence}"
-    end = None if incident.ongoing else incident.ended_at
     return (
         f"{count(incident.requests)} requests {_WHOSE[incident.class_]} in {and_more(incident.functions, 3)}, "
-        f"{when(incident.started_at, end, story.result.zone)}. {beside}"
+        f"{story.when(incident)}. {beside}"
     )
 
 
 def _facts(story: Story) -> list[tuple[str, str]]:
     result, incident = story.result, story.incident
     verdict, requests = result.verdict, result.requests
-    rows: list[tuple[str, str]] = []
+    rows = only_functions(result)
     if verdict.state is State.CANNOT_JUDGE:
-        return [(HELP, verdict.confidence.raised_by or "")]
+        return [*rows, (HELP, verdict.confidence.raised_by or "")]
     if incident is not None:
-        label = "Whose" if story.is_aside or verdict.state.value == incident.class_ else "The gravest incident"
+        label = "Whose" if story.is_aside or verdict.state.value == incident.class_ else "The main incident"
         rows.append((label, f"{_whose(incident)}, {plural(len(incident.functions), 'function')} touched"))
-        end = None if incident.ongoing else incident.ended_at
         length = span(incident.ended_at - incident.started_at)
-        rows.append(("When", f"{when(incident.started_at, end, result.zone)} ({length})"))
+        rows.append(("When", f"{story.when(incident)} ({length})"))
         rows.append(
             ("How bad", f"severity {incident.severity} of 4; {of(*_share_of(incident))} requests of these functions")
         )
@@ -236,13 +233,15 @@ def _whose(incident: Incident) -> str:
 
 def _next(story: Story) -> tuple[str, ...]:
     """Return what to do with this report in hand."""
-    incident, paths = story.incident, typed_paths(story.result)
-    commands = [each for each in story.result.next_commands if not each.startswith("attribute report")]
+    incident, typed = story.incident, story.result.typed
+    commands: list[str | None] = [
+        each for each in story.result.next_commands if not each.startswith("attribute report")
+    ]
     if incident is not None and story.is_aside:
-        commands = [] if paths is None else [f"attribute explain {incident.id} {paths}"]
-    if paths is not None and incident is not None and incident.class_ is Class.VENDOR:
-        commands.append(f"attribute escalate {incident.id} {paths} --out escalation/")
-    return tuple(commands)
+        commands = [typed.command("explain", incident.id)]
+    if incident is not None and incident.class_ is Class.VENDOR:
+        commands.append(typed.command("escalate", incident.id, ending=("--out", "escalation/")))
+    return tuple(command for command in commands if command is not None)
 
 
 def _share_of(incident: Incident) -> tuple[int, int]:
@@ -257,4 +256,6 @@ def _remarks(story: Story) -> list[str]:
         remarks.append(f"This incident is {story.incident.id}; its severity comes from how many requests it cost.")
     if story.result.requests.untimed:
         remarks.append("Requests without a time have verdicts and counts; they are in no incident and in no chart.")
+    if not story.result.window.is_open and story.result.account.untimed:
+        remarks.append("Records without a time lie in no window: they are in none of these numbers.")
     return remarks

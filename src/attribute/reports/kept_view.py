@@ -20,14 +20,17 @@ import orjson
 from attribute import __version__
 from attribute.reports.asked import Asked, Rules
 from attribute.reports.model import View
+from attribute.reports.next_commands import next_commands
 
 __all__ = ["UNREADABLE", "packed", "unpacked"]
 
 UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
 """What reading bytes of another form may raise."""
 
-_OF_QUESTION: Final = frozenset({"generated_at", "zone", "paths", "tool_version", "rules", "window", "goals"})
-"""What a view repeats of the question is not kept with the answer."""
+_OF_QUESTION: Final = frozenset(
+    {"generated_at", "zone", "typed", "tool_version", "rules", "window", "goals", "next_commands"}
+)
+"""What a view repeats of the question, or makes of it, is not kept with the answer."""
 
 
 def packed(view: View) -> bytes:
@@ -46,11 +49,12 @@ def unpacked(data: bytes, asked: Asked, rules: Rules) -> View:
     return View(
         generated_at=asked.now,
         zone=asked.zone,
-        paths=asked.paths,
+        typed=asked.typed,
         tool_version=__version__,
         rules=rules,
         window=asked.window,
         goals=asked.goals,
+        next_commands=next_commands(answer["verdict"], answer["incidents"], asked),
         **answer,
     )
 

@@ -15,7 +15,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from attribute.engines.analysis import InputAccount, Window
-from attribute.reports.asked import Goal, Rules
+from attribute.reports.asked import Goal, Rules, Typed
+from attribute.reports.wording import and_more
 
 if TYPE_CHECKING:  # a view that was kept is shown without loading polars
     import polars as pl
@@ -102,11 +103,14 @@ class Verdict:
     Attributes:
         state: what it is.
         claim: what is so, without when.
-        when: since when, or from when until when; empty where there is no incident.
+        when: since when, or from when until when, and how many of the requests that is said of where it is not nearly
+            all of them; empty where there is no incident.
         classes: the class it is about, the two largest where it is mixed, none where there is no problem.
         requests: how many incident requests are of the first of *classes*.
         share: their share of all incident requests; None where there are none.
-        since_at: start of the main incident.
+        incident_id: the main incident; None where there is none.
+        part: which requests of the answer it holds, in words; empty where that is nearly all of them.
+        since_at: its start.
         until_at: its end; None while it is going on, and without an incident.
         ongoing: whether it is going on.
         cut: whether the window ended before now: nobody looked whether it still goes on.
@@ -119,6 +123,8 @@ class Verdict:
     classes: tuple[str, ...] = ()
     requests: int = 0
     share: float | None = None
+    incident_id: str | None = None
+    part: str = ""
     since_at: datetime | None = None
     until_at: datetime | None = None
     ongoing: bool = False
@@ -278,7 +284,7 @@ class IncidentRow:
 
     @property
     def shown(self) -> bool:
-        """Whether it is shown by default: most of severity 4 are chance, so those are only counted."""
+        """Whether it is led with: most of severity 4 are chance, so those are only counted and listed."""
         return self.severity <= 3
 
 
@@ -301,10 +307,10 @@ class View:
     Attributes:
         generated_at: when, as the caller said.
         zone: the zone of printed times.
-        paths: what was asked for, as it was typed.
+        typed: what was asked for, as it was typed.
         tool_version: ours.
         rules: see `Rules`.
-        window: what was asked for.
+        window: what is told: the one that was asked for, or a part of it.
         account: where every line went.
         requests: see `Requests`.
         verdict: the answer.
@@ -328,7 +334,7 @@ class View:
 
     generated_at: datetime
     zone: tzinfo
-    paths: tuple[str, ...]
+    typed: Typed
     tool_version: str
     rules: Rules
     window: Window
@@ -351,6 +357,17 @@ class View:
     goals: tuple[Goal, ...] = ()
     next_commands: tuple[str, ...] = ()
     exit_code: int = 0
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return what was read, as it was typed."""
+        return self.typed.paths
+
+    @property
+    def everything(self) -> str:
+        """Return what was looked at in words: everything, or the functions that were asked for."""
+        functions = self.typed.functions
+        return f"all functions asked for ({and_more(functions, 3)})" if functions else "everything"
 
     @property
     def shown_incidents(self) -> tuple[IncidentRow, ...]:

@@ -118,6 +118,8 @@ def _input(result: View) -> Iterator[tuple[Cell, ...]]:
     for note in account.incomplete_files:
         yield "incomplete-file", note.file, note.reason
     yield "window", result.window.since_at, result.window.until_at, account.first_at, account.last_at
+    if result.typed.functions:
+        yield "only-functions", *result.typed.functions
 
 
 def _method(result: View) -> Iterator[tuple[Cell, ...]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -14,7 +12,6 @@ from attribute.engines.analysis import Analysis, Rows
 from attribute.incidents.model import Incident
 from attribute.reports.asked import Asked, Rules
 from attribute.reports.decide import Facts, decide
-from attribute.reports.escape import visible
 from attribute.reports.evidence import (
     class_rows,
     code_rows,
@@ -37,9 +34,10 @@ from attribute.reports.model import (
     WhyNot,
     WhyRow,
 )
+from attribute.reports.next_commands import next_commands
 from attribute.reports.samples import sample_ids
 from attribute.reports.series import series
-from attribute.reports.wording import FEW, count, percent, rfc3339
+from attribute.reports.wording import FEW, count, percent
 from attribute.rollup import quantile
 from attribute.rules.catalogue import Catalogue
 from attribute.rules.thresholds import Thresholds
@@ -86,8 +84,8 @@ def build_result(
         functions=function_rows(counts),
         incidents=rows,
         flags=analysis.rows.flags(),
-        zone=asked.zone,
-        cut=asked.window.until_at is not None and asked.window.until_at < asked.now,
+        asked=asked,
+        others=analysis.others,
     )
     by_class = {
         class_.value: why_rows(counts, quiet, classes=(class_,), incident_requests=requests.incident)
@@ -100,7 +98,7 @@ def build_result(
     return Result(
         generated_at=asked.now,
         zone=asked.zone,
-        paths=asked.paths,
+        typed=asked.typed,
         tool_version=__version__,
         rules=Rules(version=catalogue.version, sha256=catalogue.sha256, thresholds=thresholds),
         window=asked.window,
@@ -121,7 +119,7 @@ def build_result(
         flags=facts.flags,
         runbook=_runbook(verdict, why, asked.runbook),
         goals=asked.goals,
-        next_commands=_next(verdict, rows, asked),
+        next_commands=next_commands(verdict, rows, asked),
         exit_code=CANNOT_JUDGE if verdict.state is State.CANNOT_JUDGE else 0,
         analysis=analysis,
         found=tuple(incidents),
@@ -249,33 +247,3 @@ def _runbook(verdict: Verdict, why: Sequence[WhyRow], runbook: Mapping[str, str]
     """Return the texts for the answer's classes and functions, the most specific first, each once."""
     keys = [f"{row.class_}/{row.function}" for row in why] + list(verdict.classes)
     return tuple(dict.fromkeys(runbook[key] for key in keys if key in runbook))
-
-
-def _next(verdict: Verdict, incidents: Sequence[IncidentRow], asked: Asked) -> tuple[str, ...]:
-    """Return commands that a shell takes as they stand, only such as there are."""
-    paths = [path if not path.startswith("-") or path == "-" else f"./{path}" for path in asked.paths]
-    typed = " ".join(shlex.quote(path) for path in paths)
-    if verdict.state is State.CANNOT_JUDGE:
-        return ()  # what there is would tell incidents, and those are claims
-    if not typed or "-" in asked.paths or visible(typed) != typed:
-        return ()  # what came through a pipe is gone, and what cannot be shown cannot be pasted
-    commands = []
-    since = verdict.since_at
-    window = ""
-    if since is not None:
-        start = rfc3339(since.replace(second=0, microsecond=0))
-        end = None if verdict.until_at is None else rfc3339(_next_minute(verdict.until_at))
-        window = f" --since {start}" + (f" --until {end}" if end else "")
-    if verdict.classes and "explain" in asked.commands:
-        commands.append(f"attribute explain {verdict.classes[0]} {typed}{window}")
-    shown = [incident for incident in incidents if incident.shown]
-    if shown and "report" in asked.commands:
-        commands.append(f"attribute report incident {typed} -o html:incident.html")
-    if verdict.state in {State.VENDOR, State.UNKNOWN, State.MIXED} and len(commands) < 2:
-        commands.append(f"attribute {typed}{window} -o verdicts")
-    return tuple(commands)
-
-
-def _next_minute(at: datetime) -> datetime:
-    whole = at.replace(second=0, microsecond=0)
-    return whole if whole == at else whole + timedelta(minutes=1)

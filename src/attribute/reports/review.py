@@ -35,11 +35,7 @@ def _facts(story: Story) -> dict[str, tuple[str, ...]]:
     zone = result.zone
     functions = and_more(incident.functions, 5)
     total = max(incident.total_requests, incident.requests)
-    end = (
-        "It was still going on at the end of the logs."
-        if incident.ongoing
-        else f"Over at {stamp(incident.ended_at, zone)}."
-    )
+    end = f"It was {story.not_over}." if incident.ongoing else f"Over at {stamp(incident.ended_at, zone)}."
     began = stamp(incident.started_at, zone)
     summary = (
         f"{count(incident.requests)} requests of class {incident.class_} in {functions}, from {began}, over "
@@ -47,7 +43,7 @@ def _facts(story: Story) -> dict[str, tuple[str, ...]]:
     )
     impact = (
         f"{of(incident.requests, total)} requests of these functions, {incident.outage_minutes:,.1f} minutes of an "
-        "outage of everything."
+        f"outage of {result.everything}."
     )
     moments = [f"{began}: first bad minute.", f"{stamp(incident.peak_at, zone)}: peak."]
     if not incident.ongoing:

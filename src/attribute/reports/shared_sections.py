@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, tzinfo
@@ -11,12 +10,11 @@ from typing import Final
 import polars as pl
 
 from attribute.reports.document import Block, Bullets, Column, Commands, Kind, Section, Table, facts
-from attribute.reports.escape import visible
 from attribute.reports.model import Result
-from attribute.reports.wording import count, of, plural, rfc3339, stamp, upstream_word
+from attribute.reports.wording import count, of, plural, stamp, upstream_word
 from attribute.rules.words import Class
 
-__all__ = ["command_of", "data_section", "method_section", "number", "signature_rows", "typed_paths", "unknown_section"]
+__all__ = ["data_section", "method_section", "number", "only_functions", "signature_rows", "unknown_section"]
 
 SIGNATURES: Final = 10
 FILES: Final = 20
@@ -27,24 +25,10 @@ def number(value: int | None) -> str | None:
     return None if value is None else count(value)
 
 
-def typed_paths(result: Result) -> str | None:
-    """
-    Return the paths as a shell takes them.
-
-    Nothing where the logs came through a pipe, for they are gone, or where a path cannot be shown as it is.
-    """
-    paths = [path if not path.startswith("-") or path == "-" else f"./{path}" for path in result.paths]
-    usable = paths and all(path != "-" and visible(path) == path for path in paths)
-    return shlex.join(paths) if usable else None
-
-
-def command_of(result: Result) -> str:
-    """Return a command that gives the same answer again, as far as the result knows what it was asked."""
-    words = ["attribute", typed_paths(result) or shlex.join(result.paths)]
-    for flag, at in (("--since", result.window.since_at), ("--until", result.window.until_at)):
-        if at is not None:
-            words += [flag, str(rfc3339(at))]
-    return " ".join(words)
+def only_functions(result: Result) -> list[tuple[str, str]]:
+    """Return the functions that were asked for as a fact; none where all were."""
+    functions = result.typed.functions
+    return [("Only functions", ", ".join(functions))] if functions else []
 
 
 def unknown_section(result: Result, counts: pl.DataFrame, *, history: pl.DataFrame | None = None) -> Section | None:
@@ -212,7 +196,7 @@ def method_section(result: Result, command: str, *, remarks: Iterable[str] = ())
         ("rules", result.rules.version),
         ("rules, SHA-256", result.rules.sha256),
         ("thresholds", ", ".join(f"{name} {value:g}" for name, value in limits.items())),
-        ("input, SHA-256", result.account.fingerprint or "not taken (--fingerprint takes it)"),
+        ("input, SHA-256", result.account.fingerprint or "not taken; --fingerprint takes it"),
         ("what is normal", result.normal_basis or "not known: nothing in these logs says"),
     ]
     blocks: list[Block] = [Commands((command,)), facts("What the numbers rest on", rows)]

@@ -9,18 +9,17 @@ import polars as pl
 
 from attribute.incidents.model import Incident
 from attribute.reports.evidence import Quiet, quiet_part
-from attribute.reports.model import IncidentRow, Result, State, Verdict
+from attribute.reports.model import IncidentRow, Result, Verdict
+from attribute.reports.wording import when
 
 __all__ = ["Story", "answer_of"]
 
 
 def answer_of(result: Result) -> IncidentRow | None:
-    """Return the shown incident that the answer is about: of one of its classes, and its since; or none."""
+    """Return the incident that the answer is about, where it is of one of its classes; or none."""
     verdict = result.verdict
-    if verdict.state is State.CANNOT_JUDGE:
-        return None
-    main = next((row for row in result.shown_incidents if row.class_ in verdict.classes), None)
-    return main if main is not None and main.started_at == verdict.since_at else None
+    main = next((row for row in result.incidents if row.id == verdict.incident_id), None)
+    return main if main is not None and main.class_ in verdict.classes else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +57,16 @@ class Story:
     def is_aside(self) -> bool:
         """Whether the page tells an incident that the answer is not about."""
         return self.incident is not None and not self.is_answer
+
+    def when(self, incident: Incident | IncidentRow) -> str:
+        """Return since when an incident is, or from when until when it was, as far as anybody looked."""
+        end = None if incident.ongoing else incident.ended_at
+        return when(incident.started_at, end, self.result.zone, cut=self.result.verdict.cut)
+
+    @property
+    def not_over(self) -> str:
+        """Return what is said of an incident in place of its end."""
+        return f"still going on {'when the window ended' if self.result.verdict.cut else 'at the end of the logs'}"
 
     def quiet(self) -> Quiet | None:
         """Return the part outside of shown incidents, as the view model uses it to say what is normal."""

@@ -43,6 +43,8 @@ def write(result: View, style: Style) -> Iterator[bytes]:
 
 def _screen(result: View, paint: Paint) -> Iterator[str]:
     yield paint.own(_header(result, paint))
+    if result.typed.functions:
+        yield from paint.wrap(paint.text(f"only functions {', '.join(result.typed.functions)}"))
     yield paint.rule()
     yield from _verdict(result, paint)
     if result.verdict.state is not State.CANNOT_JUDGE:
@@ -94,6 +96,7 @@ def _verdict(result: View, paint: Paint) -> Iterator[str]:
     at = ""
     if verdict.since_at is not None:
         at = when(verdict.since_at, verdict.until_at, result.zone, day_of=result.account.last_at, cut=verdict.cut)
+        at = f"{verdict.part} {at}".lstrip()
     line, used = lead + _headline(result, paint), len(lead) + len(STATES[verdict.state])
     for part in (sure, at):
         if part and used + 3 + len(part) > paint.width:
@@ -109,10 +112,11 @@ def _verdict(result: View, paint: Paint) -> Iterator[str]:
 
 
 def _incidents(result: View, paint: Paint) -> Iterator[str]:
-    """Yield one line for each incident that is worth it, and how many were left out."""
-    shown = result.shown_incidents
-    minor = len(result.incidents) - len(shown)
-    limit = 2 if paint.style.verbosity <= 0 else len(shown)
+    """Yield one line for each incident that is worth it, what goes on first, and how many were left out."""
+    verbose = paint.style.verbosity > 0
+    shown = sorted(result.incidents if verbose else result.shown_incidents, key=lambda row: not row.ongoing)
+    minor = len(result.incidents) - len(result.shown_incidents)
+    limit = len(shown) if verbose else 2
     lines = []
     for incident in shown[:limit]:
         many = len(incident.functions)
@@ -121,10 +125,10 @@ def _incidents(result: View, paint: Paint) -> Iterator[str]:
         lines.append(f"severity {incident.severity}  {text}{where}")
     if len(shown) > limit:
         lines.append(f"{len(shown) - limit} more (-v)" + (f", and {minor} of severity 4" if minor else ""))
-    elif minor and lines and paint.style.verbosity <= 0:
+    elif minor and lines and not verbose:
         lines[-1] += f"; {minor} minor"
-    elif minor:
-        lines.append(f"{minor} of severity 4, most likely chance")
+    elif minor and not verbose:
+        lines.append(f"{minor} of severity 4, too short or too small to lead with (-v)")
     lead = "INCIDENT "
     for line in lines:
         yield lead + paint.text(line, paint.width - len(lead))
@@ -180,7 +184,8 @@ def _oneline(result: View, paint: Paint) -> str:
         top = result.why[0]
         parts.append(paint.text(f"{place(top.function, top.stage)} {top.evidence}"))
     if verdict.since_at is not None:
-        parts.append(f"since {clock(verdict.since_at, result.zone)}" if verdict.ongoing else verdict.when)
+        since = f"{verdict.part} since {clock(verdict.since_at, result.zone)}".lstrip()
+        parts.append(since if verdict.ongoing else verdict.when)
     if verdict.confidence.share is not None:
         parts.append(f"conf={verdict.confidence.share:.2f}")
     row = next(row for row in result.classes if row.class_ == verdict.classes[0])

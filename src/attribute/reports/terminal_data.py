@@ -51,6 +51,8 @@ def _notes(result: View) -> Iterator[str]:
         first = account.sample_rejects[0] if account.sample_rejects else None
         place = f", first at {first.file}:{first.line}" if first else ""
         yield f"rejected: {and_more(reasons, 4)}{place}"
+    if not result.window.is_open and account.untimed:
+        yield f"{plural(account.untimed, 'record')} without a time: in no incident and no window"
     if result.requests.untimed:
         yield f"{plural(result.requests.untimed, 'request')} without a time: in no incident and no window"
     if account.outside_window:

@@ -76,7 +76,7 @@ def look_at_week(
         catalogue=catalogue,
         thresholds=thresholds,
         incidents=here,
-        asked=replace(asked, window=Window(since_at=since, until_at=until)),
+        asked=replace(asked, part=Window(since_at=since, until_at=until)),
     )
     now = result.analysis.rollup
     old_since, old_until = week.same_clock(since, 1), week.same_clock(until, 1)

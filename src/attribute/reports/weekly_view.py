@@ -21,7 +21,7 @@ from attribute.reports.document import (
 from attribute.reports.goals_section import goals_fact, goals_section
 from attribute.reports.model import State
 from attribute.reports.notes import WEEKLY_FIELDS
-from attribute.reports.shared_sections import data_section, method_section, typed_paths, unknown_section
+from attribute.reports.shared_sections import data_section, method_section, only_functions, unknown_section
 from attribute.reports.terminal import STATES
 from attribute.reports.weekly_charts import days_section, trend_section
 from attribute.reports.weekly_model import Totals, Weekly
@@ -152,11 +152,12 @@ def _subtitle(weekly: Weekly) -> list[str]:
 
 def _facts(weekly: Weekly) -> list[tuple[str, str]]:
     totals, verdict = weekly.totals, weekly.result.verdict
+    rows = only_functions(weekly.result)
     if _blocked(weekly):
-        return [(HELP, verdict.confidence.raised_by or "")]
+        return [*rows, (HELP, verdict.confidence.raised_by or "")]
     if not totals.requests:
-        return []
-    rows = [("Told", " ".join(weekly.part.cuts))] if weekly.part.cuts else []
+        return rows
+    rows += [("Told", " ".join(weekly.part.cuts))] if weekly.part.cuts else []
     rows += [("Failing or slow", of(totals.incident, totals.requests))]
     if verdict.state is not State.NO_PROBLEM:
         parts = [f"{class_} {of(totals.by_class[class_], totals.incident)}" for class_ in verdict.classes]
@@ -186,10 +187,11 @@ def _today(weekly: Weekly) -> date:
 
 def _next(weekly: Weekly) -> tuple[str, ...]:
     """Return the commands that tell each of the gravest incidents."""
-    paths = typed_paths(weekly.result)
-    if paths is None or _blocked(weekly):
+    if _blocked(weekly):
         return ()
-    return tuple(f"attribute report incident {paths} --incident {each.id}" for each in weekly.incidents[:NEXT])
+    typed = weekly.result.typed
+    commands = [typed.command("report", "incident", ending=("--incident", each.id)) for each in weekly.incidents[:NEXT]]
+    return tuple(command for command in commands if command is not None)
 
 
 def _uneventful(weekly: Weekly) -> bool:

@@ -54,12 +54,14 @@ class WriterEntry(NamedTuple):
         summary: one line for the help.
         shares_stdout: whether it may go to stdout beside another format.
         of_view: whether it shows nothing that a `View` does not hold.
+        answers: whether the answer's sentence stands in it.
     """
 
     target: str
     summary: str
     shares_stdout: bool = False
     of_view: bool = False
+    answers: bool = True
 
 
 WRITERS: Final[dict[str, WriterEntry]] = {
@@ -70,8 +72,12 @@ WRITERS: Final[dict[str, WriterEntry]] = {
     "markdown": WriterEntry("attribute.reports.markdown:write", "the report for GitHub, at most 60,000 characters"),
     "email": WriterEntry("attribute.reports.email:write", "its short form as a mail, text and HTML, under 80 kB"),
     "slack": WriterEntry("attribute.reports.slack:write", "its short form as a message of blocks"),
-    "verdicts": WriterEntry("attribute.reports.verdict_lines:write", "JSON Lines, one per incident request"),
-    "csv": WriterEntry("attribute.reports.csv_tables:write", "classes, functions and incidents", of_view=True),
+    "verdicts": WriterEntry(
+        "attribute.reports.verdict_lines:write", "JSON Lines, one per incident request", answers=False
+    ),
+    "csv": WriterEntry(
+        "attribute.reports.csv_tables:write", "classes, functions and incidents", of_view=True, answers=False
+    ),
 }
 
 
