@@ -215,8 +215,8 @@ class ChunkReader:
         if isinstance(raw, StandardInput):
             self._meter = Meter(raw, fingerprint=self._fingerprint)
             return self._cut(_stream_blocks(self._meter, self._chunk_bytes))
-        if max(start, end or 0) > raw.size_bytes:  # what lies there now is not what the range was cut from
-            raise Fault(Problem.SHRANK)
+        if max(start, end or 0) > raw.size_bytes and raw.size_bytes < self._source.size_bytes:
+            raise Fault(Problem.SHRANK)  # what lies there now is not what the range was cut from
         first = _line_start(raw, start)
         self._meter = Meter(raw, start=first, fingerprint=self._fingerprint)
         last = raw.size_bytes if end is None else _line_start(raw, end)
