@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 import zipfile
 from dataclasses import replace
 from datetime import timedelta
@@ -14,11 +15,12 @@ import pytest
 
 from attribute.incidents import group
 from attribute.incidents.model import Incident
+from attribute.reports.document import Table
 from attribute.reports.escalate import FIELDS, EscalationError, Package, package
-from attribute.reports.incident_view import focus_of
+from attribute.reports.incident_view import focus_of, incident_document
 from attribute.reports.model import Result
 from attribute.rules.words import Class
-from tests.reports.world import Row, analysis_of, full_account, incident, outage, result_of
+from tests.reports.world import VENDOR_DOWN, Row, analysis_of, full_account, incident, outage, request, result_of
 
 SECRETS = {"error_code": "sk_live_secret", "stage": "internal-stage-name"}
 
@@ -161,3 +163,53 @@ def test_only_the_vendors_incidents_are_escalated(class_: Class) -> None:
     ours = incident(class_, 3, 6, requests=3, functions=["search"])
     with pytest.raises(EscalationError, match=f"of class {class_}"):
         package(told()[0], ours)
+
+
+def test_page_and_package_count_over_the_same_time() -> None:
+    """
+    Where functions are hit one after the other, each counts while it was hit, in every document.
+
+    What they called before or after that is said and in no share.
+    """
+    rows: list[Row] = []
+    for number in range(1200):
+        minute, function = number // 4, ("pay", "quote")[number % 2]
+        hit = range(200, 240) if function == "pay" else range(220, 260)
+        late = number == 4 * 255  # of pay
+        fields: Row = VENDOR_DOWN if minute in hit or late else {}
+        rows.append(request(number, minute, function, {**fields, "upstream": "rates"}))
+    found = group(analysis_of(rows).rollup.counts)
+    result = result_of(rows, incidents=found, account=full_account(rows))
+    chosen = focus_of(result)
+    assert chosen is not None
+    assert (chosen.functions, chosen.requests, chosen.total_requests) == (("pay", "quote"), 160, 160)
+    page = incident_document(result, incident_id=chosen.id)
+    share = "160 of 160 (100.0 %) requests of these functions, each while it was touched"
+    assert dict(page.facts)["How bad"] == f"severity {chosen.severity} of 4; {share}"
+    impact = next(section for section in page.sections if section.anchor == "impact").blocks[0]
+    assert isinstance(impact, Table)
+    assert ("more of class vendor meanwhile, while their function was not touched", "1") in impact.rows
+    text = package(result, chosen).message.decode()
+    assert (
+        "160 of our 160 calls (100.0 %) were answered with 5xx or not in time. Each function of ours is counted while "
+        "it was in trouble: before or after that they made 80 more calls in this time, 1 of which failed."
+    ) in text
+    assert "Requests of ours that failed with you: 160" in text
+    assert "lists all 160 requests" in text
+
+
+def test_message_tells_failed_calls_that_our_side_absorbed() -> None:
+    """A call that failed and whose request did not is a call and no request: the two numbers differ by what is said."""
+    rows: list[Row] = [
+        {**row, "status": 200} if row["upstream_status"] == 503 and number % 10 == 3 else row
+        for number, row in enumerate(outage()[0])
+    ]
+    result = result_of(rows, incidents=group(analysis_of(rows).rollup.counts), account=full_account(rows))
+    chosen = focus_of(result)
+    assert chosen is not None
+    text = package(result, chosen).message.decode()
+    calls = re.search(r"([0-9,]+) of our [0-9,]+ calls", text)
+    absorbed = re.search(r"did not make a request of ours fail with 5xx: ([0-9,]+)", text)
+    assert calls is not None
+    assert absorbed is not None
+    assert int(calls[1]) - int(absorbed[1]) == chosen.requests

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 import pytest
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
-from attribute.reports import email, markdown, slack
-from attribute.reports.document import Column, Document, Human, Kind, Section, Table
+from attribute.reports import email, html, markdown, slack
+from attribute.reports.document import HELP, Column, Document, Human, Kind, Section, Table
 from attribute.reports.escape import visible
 from attribute.reports.markdown import prose, unicode_bar
-from tests.report_pages.worlds import kinds, mail_of, tokens
+from attribute.reports.weekly_view import weekly_document
+from tests.report_pages.worlds import kinds, mail_of, tokens, weekly_of
 from tests.reports.hostile import any_text
+from tests.reports.world import analysis_of, outage
 
 GFM = MarkdownIt("gfm-like", {"linkify": True})
 
@@ -136,3 +140,70 @@ def test_advice_in_a_fact_keeps_its_names_whole() -> None:
     assert "- What would help: fewer rejected lines; `--rejects FILE` names each of them (see `x y`)." in lines
     assert "- What would make it surer: `upstream_calls` in the records: 3 of 7" in lines
     assert f"- Whose: {prose('vendor (`a b`)')}" in lines
+
+
+def test_message_cuts_no_number_and_no_id() -> None:
+    """What does not fit beside the first column stands below, by the first column again; only names are cut."""
+    columns = (Column("id", Kind.REPORT), *(Column(f"burn, last {n} h", Kind.NUMBER) for n in (1, 6, 72)))
+    columns += (Column("functions", Kind.NAME), Column("when", Kind.FIXED), Column("as a bar", Kind.BAR))
+    when = "2026-11-17 14:10:00 UTC (began before)"
+    rows = tuple(
+        (f"V-20261117-1410-ec{n:02}.html", "1,234,567", "none, x4.8 of it spent", f"x{n}", "n" * 40, when, 0.5)
+        for n in range(9)
+    )
+    table = Table(caption="wide", columns=columns, rows=rows)
+    section = Section(anchor="s", title="S", blocks=(table,), brief=True)
+    shown = code_of(slack.render(replace(large(0, 0), sections=(section,))))
+    ids = [f"V-20261117-1410-ec{n:02}" for n in range(7)]
+    assert shown.split("\n") == [
+        "wide",
+        "id                    burn, last 1 h          burn, last 6 h",
+        *(f"{each}       1,234,567  none, x4.8 of it spent" for each in ids),
+        "",
+        "id                    burn, last 72 h  functions",
+        *(f"{each}               x{n}  {'n' * 19}\N{HORIZONTAL ELLIPSIS}" for n, each in enumerate(ids)),
+        "",
+        "id                    when",
+        *(f"{each}  {when}" for each in ids),
+        "(2 more)",
+    ]
+
+
+def test_message_has_a_row_for_every_class() -> None:
+    """The table of a week has all classes, the last one too: UNKNOWN is what the reader asks for."""
+    document = weekly_document(weekly_of(analysis_of(outage()[0]), week="2026-W46"), command="attribute")
+    shown = code_of(slack.render(document)).split("\n")
+    assert [line.split()[0] for line in shown[1:9]] == [
+        "requests",
+        "requests",
+        "went",
+        "failing",
+        "vendor",
+        "application",
+        "application-bottleneck",
+        "UNKNOWN",
+    ]
+    assert "more)" not in "".join(shown)
+
+
+def code_of(message: bytes) -> str:
+    """The first table of a message."""
+    blocks = orjson.loads(message)["blocks"]
+    text = next(block["text"]["text"] for block in blocks if block.get("text", {}).get("type") == "mrkdwn")
+    assert isinstance(text, str)
+    return text.removeprefix("```\n").removesuffix("\n```")
+
+
+def test_backticks_of_advice_are_code_or_nothing() -> None:
+    """What would help names things between backticks: code in pages, the bare name where there is no code."""
+    document = replace(
+        large(0, 0), facts=((HELP, "fewer; `--rejects FILE` names each"), ("a name", "x`y`")), sections=()
+    )
+    for page in (html.render(document).decode(), mail_of(email.render(document))[2]):
+        assert "fewer; <code>--rejects FILE</code> names each" in page
+        assert "x`y`" in page
+    plain = "What would help: fewer; --rejects FILE names each"
+    _, text, _ = mail_of(email.render(document))
+    assert plain in text
+    assert "a name: x`y`" in text
+    assert plain in slack.render(document).decode()

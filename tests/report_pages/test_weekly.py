@@ -11,11 +11,13 @@ import orjson
 import pytest
 
 from attribute.reports import email, html, slack
+from attribute.reports.document import Table
 from attribute.reports.json_result import document as result_json
 from attribute.reports.notes import Action, Notes
 from attribute.reports.weekly_json import render as weekly_json
+from attribute.reports.weekly_tables import coverage_blocks
 from attribute.reports.weekly_view import headline, weekly_document
-from attribute.reports.wording import count
+from attribute.reports.wording import count, points
 from tests.report_pages.worlds import MONDAY, large_month, mail_of, texts, tree, weekly_of
 from tests.reports.world import (
     NO_EVIDENCE,
@@ -192,7 +194,7 @@ def test_days_without_logs_within_a_week_are_named_in_every_form() -> None:
     assert GAP in document.sentence
     assert "against the week before as far as there are logs" in document.sentence
     assert (
-        dict(document.facts)["How sure"] == f"{weekly.result.verdict.confidence.word}, of the days that the logs hold"
+        dict(document.facts)["How sure"] == f"{weekly.result.verdict.confidence.word}, of the time that the logs hold"
     )
     values = orjson.loads(weekly_json(weekly))
     assert (values["part"]["whole"], values["part"]["remarks"]) == (False, [GAP])
@@ -234,7 +236,52 @@ def test_days_of_a_gap_are_those_of_the_zone() -> None:
     """Seoul's Tuesday is over when UTC's has nine hours left: a day is named where the whole of it is empty there."""
     rows = [row for row in calm(*range(-7, 8)) if not _in(row, MONDAY + timedelta(hours=15), timedelta(hours=24))]
     assert weekly_of(analysis_of(rows), now=NOW, zone=SEOUL).part.gap == "The logs hold nothing of Tue 11-17."
-    assert weekly_of(analysis_of(rows), now=NOW).part.is_whole
+    assert weekly_of(analysis_of(rows), now=NOW).part.gap == (
+        "The logs hold nothing from 2026-11-16 14:57 UTC until 2026-11-17 15:10 UTC."
+    )
+
+
+def test_day_without_requests_that_is_none_of_the_clock_is_told() -> None:
+    """From hour to hour a day is missing as well as from midnight to midnight; what is shorter is usual."""
+    for length, whole in ((timedelta(hours=23), True), (timedelta(hours=24), False), (timedelta(hours=46), False)):
+        rows = [row for row in calm(*range(-7, 8)) if not _in(row, MONDAY + timedelta(hours=1), length)]
+        weekly = weekly_of(analysis_of(rows), now=NOW)
+        assert weekly.part.is_whole is whole
+        assert weekly.part.gap.startswith("The logs hold nothing from 2026-11-16 00:") is not whole
+        assert (weekly.part.gap in weekly_document(weekly, command="attribute").sentence) is True
+
+
+def test_week_without_requests_is_not_whole() -> None:
+    """Of nothing, a program that reads the JSON must not think that it is the week; it says why."""
+    for rows in ([request(n, n) for n in range(30)], []):
+        weekly = weekly_of(analysis_of(rows), now=NOW)
+        part = orjson.loads(weekly_json(weekly))["part"]
+        assert (part["whole"], part["remarks"][-1]) == (False, "No request of the logs is known to lie in this week.")
+
+
+def test_change_that_rounds_to_nothing_has_no_sign() -> None:
+    """A share that moved by less than is shown did neither rise nor fall."""
+    assert [points(change) for change in (-0.00001, 0.0, 0.00001, -0.0001, 0.0123)] == [
+        "0.00 points",
+        "0.00 points",
+        "0.00 points",
+        "-0.01 points",
+        "+1.23 points",
+    ]
+
+
+def test_coverage_is_told_as_it_is_sorted() -> None:
+    """The function that lacks most evidence comes first, even where its share is the better one."""
+    rows = [
+        request(n, 9_000 + n, name, {"status": 500, "upstream_status": None if n % 10 < gaps else 200})
+        for name, requests, gaps in (("few", 30, 5), ("many", 200, 1))
+        for n in range(requests)
+    ]
+    weekly = weekly_of(analysis_of(rows), now=NOW)
+    table = coverage_blocks(weekly)[1]
+    assert isinstance(table, Table)
+    assert table.caption == "Failing or slow requests that say what their upstream answered, by how many do not"
+    assert [row[:3] for row in table.rows] == [("many", "200", "180"), ("few", "30", "15")]
 
 
 def _in(row: Row, since: datetime, length: timedelta) -> bool:

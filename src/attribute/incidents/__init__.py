@@ -16,7 +16,7 @@ from attribute.incidents.baseline import usual
 from attribute.incidents.describe import describe
 from attribute.incidents.expected import ExpectedRange, expected_range
 from attribute.incidents.hot import hot_minutes
-from attribute.incidents.members import belongs, tag
+from attribute.incidents.members import belongs, tag, touches
 from attribute.incidents.merging import cluster
 from attribute.incidents.model import Incident, IncidentSettings, Point, Span, Tally
 from attribute.incidents.pooled import find_pooled
@@ -34,6 +34,7 @@ __all__ = [
     "expected_range",
     "group",
     "tag",
+    "touches",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2s
 from typing import Final
@@ -141,14 +141,9 @@ def _spans(cluster: Cluster, series: Series) -> tuple[Span, ...]:
 
 
 def _points(clusters: Sequence[Cluster], series: Series) -> list[tuple[Point, ...]]:
-    """For each cluster, its minutes with traffic."""
-    bounds = [(number, one, one.start, one.end) for number, one in enumerate(clusters)]
+    """For each cluster, the minutes of its stretches with traffic."""
     totals = _sums(
-        [
-            (number, function, start, end)
-            for number, cluster, start, end in bounds
-            for function in dict.fromkeys(stretch.function for stretch in cluster.all)
-        ],
+        [(number, *slice_) for number, cluster in enumerate(clusters) for slice_ in _disjoint(cluster)],
         "requests",
         series,
     )
@@ -156,7 +151,7 @@ def _points(clusters: Sequence[Cluster], series: Series) -> list[tuple[Point, ..
     for kind in series.kinds:
         slices = [
             (number, stretch.function, stretch.start, stretch.end)
-            for number, cluster, _, _ in bounds
+            for number, cluster in enumerate(clusters)
             for stretch in cluster.all
             if stretch.kind == kind
         ]
@@ -174,6 +169,16 @@ def _points(clusters: Sequence[Cluster], series: Series) -> list[tuple[Point, ..
             )
         )
     return [tuple(of_cluster) for of_cluster in points]
+
+
+def _disjoint(cluster: Cluster) -> Iterator[tuple[int, int, int]]:
+    """Yield function, start and end of the time of its stretches, once where those of several kinds overlap."""
+    seen: dict[int, int] = {}
+    for one in sorted(cluster.all, key=lambda one: one.start):
+        start = max(one.start, seen.get(one.function, one.start))
+        if start < one.end:
+            yield one.function, start, one.end
+            seen[one.function] = one.end
 
 
 def _sums(slices: list[tuple[int, int, int, int]], column: str, series: Series) -> pl.DataFrame:

@@ -11,8 +11,9 @@ import polars as pl
 from attribute.frames import INSTANT
 from attribute.incidents.model import Incident
 from attribute.incidents.series import CLASS_OF_KIND, KIND, Kind
+from attribute.rules.words import Class
 
-__all__ = ["SPANS", "belongs", "tag", "tag_spans"]
+__all__ = ["SPANS", "belongs", "tag", "tag_spans", "touches"]
 
 SPANS: Final = pl.Schema(
     {"incident": pl.String(), "kind": pl.String(), "function": pl.String(), "start": INSTANT, "end": INSTANT}
@@ -39,6 +40,29 @@ def belongs(incident: Incident, *, at: str = "minute") -> pl.Expr:
             & (kind == KIND)
             & pl.col(at).is_between(start, end, closed="left").fill_null(value=False)
             for _, kind, function, start, end in _rows([incident])
+        ]
+    ).fill_null(value=False)
+
+
+def touches(incident: Incident, *, class_: Class | None = None) -> pl.Expr:
+    """
+    Build the filter that holds for all requests, healthy ones too, of each function while *incident* touched it.
+
+    What `belongs` holds for is a part of that, so a share of the one in the other says the same wherever it stands.
+
+    Args:
+        incident: what `group` found.
+        class_: only its spans of this class; without it, all of them.
+
+    Returns:
+        An expression over `minute` and `function`, of `COUNTS`.
+    """
+    return pl.any_horizontal(
+        [
+            (pl.col("function") == span.function)
+            & pl.col("minute").is_between(span.started_at, span.ended_at, closed="left")
+            for span in incident.spans
+            if class_ is None or span.class_ is class_
         ]
     ).fill_null(value=False)
 

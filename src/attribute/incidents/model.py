@@ -112,12 +112,12 @@ class Span:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """
-    One minute of an incident, over the functions that it touches.
+    One minute of an incident, over the functions that it touches then.
 
     Attributes:
         minute: its start, UTC.
         requests: how many requests of the incident's class (for a vendor incident with UNKNOWN ones attached, of both).
-        total: how many requests of any class, healthy ones too.
+        total: how many requests of any class, healthy ones too, of these functions.
         hot: whether the minute is evidence of the incident.
     """
 
@@ -139,10 +139,11 @@ class Incident:
         ended_at: end of its last hot minute.
         ongoing: nothing says that it was over at the end of the data (or at `now`).
         functions: those it touches, the most requests first.
-        requests: how many requests of its class the functions had while it lasted (of a vendor incident, the attached
-            UNKNOWN ones not among them).
+        requests: how many requests of its class the functions had, each in its spans (of a vendor incident, the
+            attached UNKNOWN ones not among them).
         unknown_requests: how many UNKNOWN requests are attached: timeouts that left no status.
-        total_requests: how many requests of any class the functions had while it lasted.
+        total_requests: how many requests of any class, healthy ones too, the functions had in the same spans; see
+            `touches`.
         expected_requests: how many of its class (and attached UNKNOWN ones) the baseline would have had.
         excess: `requests + unknown_requests - expected_requests`, at least 0.
         baseline_share: `expected_requests` as a share of `total_requests`; nothing where there was no baseline.
@@ -154,7 +155,7 @@ class Incident:
         reasons, statuses, upstream_statuses, error_codes, upstreams: of its requests, the attached ones included.
         spans: exactly which requests are meant: those of each function's class within its part of the time. No request
             belongs to two incidents; see `belongs`.
-        points: its minutes with traffic.
+        points: the minutes of its spans with traffic.
     """
 
     id: str

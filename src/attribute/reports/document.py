@@ -15,6 +15,7 @@ from typing import Final
 from attribute.reports.drawing import Drawing
 
 __all__ = [
+    "ADVISED",
     "HELP",
     "SURER",
     "VERDICT",
@@ -31,6 +32,7 @@ __all__ = [
     "Section",
     "Table",
     "Tone",
+    "bare",
     "facts",
 ]
 
@@ -39,7 +41,8 @@ VERDICT: Final = "Verdict"
 
 HELP: Final = "What would help"
 SURER: Final = "What would make it surer"
-"""Labels of facts that are our own words, in which backticks set names apart."""
+ADVISED: Final = frozenset({HELP, SURER})
+"""Labels of facts that are our own words, in which backticks set names apart: `Kind.ADVICE`, as in columns."""
 
 Cell = str | float | None
 """A text, the length of a bar (0 to 1), or nothing to say."""
@@ -202,6 +205,11 @@ class Document:
     def answer(self) -> str:
         """Return the answer in a line without a heading of its own: what is not the verdict on all says what it is."""
         return self.state if self.lead == VERDICT else f"{self.lead}: {self.state}"
+
+
+def bare(text: str) -> str:
+    """Return our own words for a medium that cannot set names apart: without the backticks."""
+    return text.replace("`", "")
 
 
 def facts(caption: str, rows: Sequence[tuple[str, str]], *, kind: Kind = Kind.WORDS, folded: bool = False) -> Table:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from attribute.reports.document import (
+    ADVISED,
     Block,
     Bullets,
     Cell,
@@ -20,6 +21,7 @@ from attribute.reports.document import (
     Paragraph,
     Section,
     Table,
+    bare,
 )
 from attribute.reports.escape import visible
 from attribute.reports.wording import plural
@@ -45,7 +47,11 @@ def text_part(document: Document, *, limit: int, left_out: str) -> str:
     """
     lines = [*_wrapped(document.title), *(line for each in document.subtitle for line in _wrapped(each)), ""]
     lines += [*_wrapped(f"{document.answer}: {document.sentence}"), ""]
-    lines += [line for label, value in document.facts for line in _item(f"{label}: {value}")]
+    lines += [
+        line
+        for label, value in document.facts
+        for line in _item(f"{label}: {bare(value) if label in ADVISED else value}")
+    ]
     if document.next_commands:
         lines += ["", "Next:", *(f"    {visible(command)}" for command in document.next_commands)]
     for section in document.sections:
@@ -98,7 +104,7 @@ def _table(table: Table, limit: int) -> Iterator[str]:
 def _row(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> str:
     """Return `first: column value; column value`, or `first: value` where there is but one."""
     told = [
-        (column.title, _cell(cell))
+        (column.title, bare(_cell(cell)) if column.kind is Kind.ADVICE else _cell(cell))
         for column, cell in zip(columns[1:], row[1:], strict=True)
         if cell is not None and column.kind is not Kind.BAR
     ]

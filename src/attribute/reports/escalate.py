@@ -20,7 +20,7 @@ import orjson
 import polars as pl
 
 from attribute.frames import UPSTREAM_TIMEOUT
-from attribute.incidents import belongs
+from attribute.incidents import belongs, touches
 from attribute.incidents.model import Incident
 from attribute.m1.errors import AttributionError
 from attribute.reports.escalate_message import Evidence, message
@@ -137,15 +137,19 @@ def package(result: Result, incident: Incident, *, upstream: str | None = None, 
         .sort("at", "request_id", nulls_last=True)
     )
     listed = blamed.head(max_requests).collect(engine="streaming")
-    minutes = _minutes(result, incident, of_upstream)
-    total = int(
-        result.analysis.rollup.counts.filter(belongs(incident) & (pl.col("class") == Class.VENDOR.value) & of_upstream)[
-            "requests"
-        ].sum()
+    seen = result.analysis.rollup.counts.filter(of_upstream)
+    total = int(seen.filter(belongs(incident) & (pl.col("class") == Class.VENDOR.value))["requests"].sum())
+    evidence = Evidence(
+        result=result,
+        incident=incident,
+        upstream=name,
+        listed=listed,
+        minutes=_minutes(seen, incident),
+        counted=_by_minute(seen.filter(touches(incident, class_=Class.VENDOR))),
+        requests=total,
     )
-    evidence = Evidence(result=result, incident=incident, upstream=name, listed=listed, minutes=minutes, requests=total)
     text = message(evidence)
-    files = {"message.md": text, "minutes.csv": _csv(minutes), "requests.csv": _csv(_worded(listed))}
+    files = {"message.md": text, "minutes.csv": _csv(evidence.minutes), "requests.csv": _csv(_worded(listed))}
     files["manifest.json"] = _manifest(evidence, files)
     return Package(name=incident.id, message=text, archive=_zip(files), requests=total)
 
@@ -161,16 +165,21 @@ def _upstream_of(incident: Incident, wanted: str | None) -> str | None:
     return names[0] if names else None
 
 
-def _minutes(result: Result, incident: Incident, of_upstream: pl.Expr) -> pl.DataFrame:
+def _minutes(counts: pl.DataFrame, incident: Incident) -> pl.DataFrame:
+    """Return the calls of the incident's functions, from before its begin until after its end."""
+    return _by_minute(
+        counts.filter(
+            pl.col("function").is_in(list(incident.functions))
+            & pl.col("minute").is_between(*around(incident.started_at, incident.ended_at, AROUND), closed="left")
+        )
+    )
+
+
+def _by_minute(counts: pl.DataFrame) -> pl.DataFrame:
     """Return calls that we saw the upstream answer, or not in time, by minute: all, 5xx and timeouts."""
     requests = pl.col("requests")
     return (
-        result.analysis.rollup.counts.filter(
-            pl.col("function").is_in(list(incident.functions))
-            & pl.col("minute").is_between(*around(incident.started_at, incident.ended_at, AROUND), closed="left")
-            & pl.col("upstream_status").is_not_null()
-            & of_upstream
-        )
+        counts.filter(pl.col("upstream_status").is_not_null())
         .group_by("minute")
         .agg(
             requests.sum().alias("calls"),

@@ -35,7 +35,8 @@ class Evidence:
         incident: which incident.
         upstream: whose; None where no record names one.
         listed: the requests that are listed.
-        minutes: calls by minute.
+        minutes: calls of the incident's functions by minute, from before its begin until after its end.
+        counted: those of them that were made while the incident touched their function.
         requests: how many requests there are, listed or not.
     """
 
@@ -44,6 +45,7 @@ class Evidence:
     upstream: str | None
     listed: pl.DataFrame
     minutes: pl.DataFrame
+    counted: pl.DataFrame
     requests: int
 
 
@@ -51,15 +53,14 @@ def message(evidence: Evidence) -> bytes:
     """Return the message, as Markdown. All times are UTC."""
     incident = evidence.incident
     begin, end = stamp(incident.started_at, UTC), stamp(incident.ended_at, UTC)
-    during = evidence.minutes.filter(pl.col("minute").is_between(incident.started_at, incident.ended_at, closed="left"))
-    failed = int(during["answered_5xx"].sum()) + int(during["timeouts"].sum())
-    calls = int(during["calls"].sum())
+    calls, failed = _calls(evidence.counted)
     share = f" ({percent(failed / calls)})" if calls >= FEW else ""
     time, still = f"From {begin} until {end}", ""
     if incident.ongoing:
         time, still = f"Since {begin}", "; it is still going on"
     sentence = (
         f"{time}, {count(failed)} of our {plural(calls, 'call')}{share} were answered with 5xx or not in time{still}."
+        f"{_outside(evidence)}"
     )
     whom = "your service" if evidence.upstream is None else evidence.upstream
     document = Document(
@@ -79,6 +80,25 @@ def message(evidence: Evidence) -> bytes:
     return render(document)
 
 
+def _outside(evidence: Evidence) -> str:
+    """Say what else the same functions called between begin and end; nothing where each was in trouble all the time."""
+    incident = evidence.incident
+    during = evidence.minutes.filter(pl.col("minute").is_between(incident.started_at, incident.ended_at, closed="left"))
+    (calls, failed), (counted, counted_failed) = _calls(during), _calls(evidence.counted)
+    if calls == counted:
+        return ""
+    return (
+        " Each function of ours is counted while it was in trouble: before or after that they made "
+        f"{plural(calls - counted, 'more call')} in this time, {count(failed - counted_failed)} of which failed."
+    )
+
+
+def _calls(minutes: pl.DataFrame) -> tuple[int, int]:
+    """Return how many calls there are, and how many of them failed."""
+    calls, answered, late = minutes.select(pl.col("calls", "answered_5xx", "timeouts").sum()).row(0)
+    return calls, answered + late
+
+
 def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     incident = evidence.incident
     yield "From", stamp(incident.started_at, UTC)
@@ -86,6 +106,9 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "For", span(incident.ended_at - incident.started_at)
     yield "Worst minute", stamp(incident.peak_at, UTC)
     yield "Requests of ours that failed with you", count(evidence.requests)
+    absorbed = _calls(evidence.counted)[1] - evidence.requests
+    if absorbed > 0:
+        yield "Calls that failed and did not make a request of ours fail with 5xx", count(absorbed)
 
 
 def _sections(evidence: Evidence) -> Iterator[Section]:

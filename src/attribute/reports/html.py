@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from attribute import __version__
-from attribute.reports.document import Document
+from attribute.reports.document import ADVISED, Document
 from attribute.reports.escape import visible
 from attribute.reports.incident_view import incident_document
 from attribute.reports.model import Result
@@ -71,6 +71,7 @@ def environment() -> Environment:
     made.filters["shape_kind"] = lambda it: type(it).__name__
     made.filters["px"] = _px
     made.filters["count"] = count
+    made.globals["ADVISED"] = ADVISED
     return made
 
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import polars as pl
 
+from attribute.incidents import belongs, touches
+from attribute.incidents.model import Incident
 from attribute.reports.charts_rows import heat
 from attribute.reports.compare import Change, changes
 from attribute.reports.document import Block, Bullets, Chart, Column, Kind, Paragraph, Section, Table, Tone, facts
@@ -82,12 +84,17 @@ def _incident_rows(story: Story) -> list[tuple[str, str]]:
         ("severity", f"{incident.severity} of 4, 1 is the worst"),
         (f"requests of class {incident.class_}", count(incident.requests)),
     ]
+    outside = _outside(story, incident)
+    if outside:
+        rows.append(
+            (f"more of class {incident.class_} meanwhile, while their function was not touched", count(outside))
+        )
     if incident.unknown_requests:
         rows.append(("UNKNOWN requests that belong to it", count(incident.unknown_requests)))
     if incident.baseline_share is not None:
         rows.append(("more than usual by", f"{count(round(incident.excess))} requests"))
     rows += [
-        ("all requests of these functions meanwhile", count(incident.total_requests)),
+        ("all requests of these functions, each while it was touched", count(incident.total_requests)),
         ("functions", count(len(incident.functions))),
         ("minutes that are evidence of it", count(incident.hot_minutes)),
         ("peak", f"{stamp(incident.peak_at, result.zone)}{_peak(incident.peak_share, incident.total_requests)}"),
@@ -95,6 +102,16 @@ def _incident_rows(story: Story) -> list[tuple[str, str]]:
         *cost_rows(result.goals, story.counts, incident.started_at, incident.ended_at),
     ]
     return rows
+
+
+def _outside(story: Story, incident: Incident) -> int:
+    """Return how many requests of its class and functions lie between its begin and end, and yet not in its spans."""
+    meanwhile = (
+        pl.col("minute").is_between(incident.started_at, incident.ended_at, closed="left")
+        & pl.col("function").is_in(list(incident.functions))
+        & (pl.col("class") == incident.class_.value)
+    )
+    return int(story.counts.filter(meanwhile & ~belongs(incident))["requests"].sum())
 
 
 def _peak(share: float, requests: int) -> str:
@@ -201,10 +218,7 @@ def codes_section(story: Story) -> Section | None:
     incident, quiet = story.incident, story.quiet()
     if incident is None or quiet is None:
         return _codes_only(story)
-    during = story.counts.filter(
-        pl.col("minute").is_between(incident.started_at, incident.ended_at, closed="left")
-        & pl.col("function").is_in(list(incident.functions))
-    )
+    during = story.counts.filter(touches(incident))
     usual = quiet.counts.filter(pl.col("function").is_in(list(incident.functions)))
     before = int(usual["requests"].sum())
     scale = int(during["requests"].sum()) / before if before else 0.0
@@ -218,8 +232,8 @@ def codes_section(story: Story) -> Section | None:
     if not tables:
         return None
     remark = (
-        "While the incident lasted, in its functions. Usual: what the time outside of incidents makes one expect of "
-        "as many requests."
+        "In the functions of the incident, each while it was touched. Usual: what the time outside of incidents makes "
+        "one expect of as many requests."
     )
     return Section(anchor="codes", title="Codes: new, more, gone", blocks=(Paragraph(remark, Tone.NOTE), *tables))
 

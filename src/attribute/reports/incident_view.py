@@ -201,9 +201,8 @@ def _facts(story: Story) -> list[tuple[str, str]]:
         rows.append((label, f"{_whose(incident)}, {plural(len(incident.functions), 'function')} touched"))
         length = span(incident.ended_at - incident.started_at)
         rows.append(("When", f"{story.when(incident)} ({length})"))
-        rows.append(
-            ("How bad", f"severity {incident.severity} of 4; {of(*_share_of(incident))} requests of these functions")
-        )
+        share = f"{of(*_share_of(incident))} requests of these functions, each while it was touched"
+        rows.append(("How bad", f"severity {incident.severity} of 4; {share}"))
     rows.append(("Failing or slow, all in all", of(requests.incident, requests.total)))
     if incident is not None and story.is_aside:
         # How sure the answer is says nothing about an incident that it is not about.

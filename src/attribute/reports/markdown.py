@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from attribute.reports.document import (
-    HELP,
-    SURER,
+    ADVISED,
     Block,
     Bullets,
     Cell,
@@ -104,7 +103,7 @@ def _pieces(document: Document, cut: _Cut) -> Iterator[str]:
     yield f"**{_unbroken(document.sentence, cut)}**"
     if document.facts:
         yield "\n".join(
-            f"- {prose(label)}: {_advice(value) if label in {HELP, SURER} else _unbroken(value, cut)}"
+            f"- {prose(label)}: {_advice(value) if label in ADVISED else _unbroken(value, cut)}"
             for label, value in document.facts
         )
     yield from (_command(line) for line in document.next_commands)

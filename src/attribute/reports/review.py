@@ -42,8 +42,8 @@ def _facts(story: Story) -> dict[str, tuple[str, ...]]:
         f"{span(incident.ended_at - incident.started_at)}."
     )
     impact = (
-        f"{of(incident.requests, total)} requests of these functions, {incident.outage_minutes:,.1f} minutes of an "
-        f"outage of {result.everything}."
+        f"{of(incident.requests, total)} requests of these functions, each while it was touched; "
+        f"{incident.outage_minutes:,.1f} minutes of an outage of {result.everything}."
     )
     moments = [f"{began}: first bad minute.", f"{stamp(incident.peak_at, zone)}: peak."]
     if not incident.ongoing:

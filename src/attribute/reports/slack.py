@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import orjson
 
-from attribute.reports.document import Block, Chart, Document, Kind, Table
+from attribute.reports.document import ADVISED, Block, Chart, Column, Document, Kind, Table, bare
 from attribute.reports.escape import cells, fit, json_bytes, visible
 from attribute.reports.incident_view import incident_document
-from attribute.reports.markdown import unicode_bar
 from attribute.reports.model import Result
 from attribute.reports.writers import Style
 
@@ -21,7 +20,11 @@ MAX_CHARACTERS: Final = 8_000
 """Of all texts together; Slack refuses messages of somewhat more than 13,000."""
 
 _HEADER, _SECTION, _FIELD, _FIELDS = 150, 3_000, 400, 10
-_COLUMNS, _ROWS, _TABLES = 64, 6, 4
+_COLUMNS, _ROWS, _TABLES = 64, 7, 4
+"""Seven rows: all requests, what went well and what did not, and the four classes."""
+
+_CUT: Final = {Kind.NAME: 20, Kind.ADVICE: 42, Kind.WORDS: 52}
+"""How much is shown of values that may be long. No other is cut: what is left of a number or an id is another one."""
 
 
 def write(result: Result, style: Style) -> Iterator[bytes]:
@@ -42,14 +45,14 @@ def render(document: Document) -> bytes:
     ]
     if document.facts:
         shown = document.facts[:_FIELDS]
-        fields = [_plain(f"{label}: {value}", _FIELD) for label, value in shown]
+        fields = [_plain(f"{label}: {bare(value) if label in ADVISED else value}", _FIELD) for label, value in shown]
         blocks.append({"type": "section", "fields": fields})
     tables = [table for section in document.sections if section.brief for table in _tables(section.blocks)]
     room = MAX_CHARACTERS - _size(blocks) - 1_500
     shown_tables = 0
     for table in tables:
-        text = _code(table)
-        if shown_tables == _TABLES or len(text) > room:
+        text = _code(table, min(room, _SECTION))
+        if shown_tables == _TABLES or text is None:
             break
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}})
         room -= len(text)
@@ -73,7 +76,7 @@ def render(document: Document) -> bytes:
 def _tables(blocks: tuple[Block, ...]) -> Iterator[Table]:
     for block in blocks:
         table = block.table if isinstance(block, Chart) else block
-        if isinstance(table, Table) and not table.folded and len(table.columns) > 2:  # facts stand in the fields
+        if isinstance(table, Table) and table.rows and not table.folded and len(table.columns) > 2:  # facts stand above
             yield table
 
 
@@ -86,33 +89,51 @@ def _escaped(shown: str) -> str:
     return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")
 
 
-def _code(table: Table) -> str:
-    """Return a table in columns of equal width, at most `_COLUMNS` wide."""
-    rows = [[column.title for column in table.columns]]
-    rows += [[_cell(cell) for cell in row] for row in table.rows[:_ROWS]]
-    widths = [max(cells(row[n]) for row in rows) for n in range(len(table.columns))]
-    while sum(widths) + 2 * (len(widths) - 1) > _COLUMNS and max(widths) > 4:
-        widest = max(range(len(widths)), key=lambda n: widths[n])
-        widths[widest] -= 1
-    lines = []
-    for row in rows:
-        parts = []
-        for column, text, width in zip(table.columns, row, widths, strict=True):
-            shown = fit(text, width)
-            pad = " " * (width - cells(shown))
-            parts.append(pad + shown if column.kind is Kind.NUMBER else shown + pad)
-        lines.append("  ".join(parts).rstrip())
-    more = table.omitted + max(len(table.rows) - _ROWS, 0)
-    tail = f"\n({more} more)" if more else ""
-    caption = fit(visible(table.caption), _COLUMNS)
-    body = "\n".join((caption, *lines)) + tail
-    return f"```\n{_escaped(body)}\n```"
+def _code(table: Table, limit: int) -> str | None:
+    """Return a table as a block of code with as many rows as fit into *limit* characters; None where none does."""
+    for rows in range(min(len(table.rows), _ROWS), 0, -1):
+        more = table.omitted + len(table.rows) - rows
+        lines = [fit(visible(table.caption), _COLUMNS), *_lines(table, rows), *([f"({more} more)"] if more else [])]
+        text = "\n".join(("```", *(_escaped(line) for line in lines), "```"))
+        if len(text) <= limit:
+            return text
+    return None
 
 
-def _cell(cell: str | float | None) -> str:
+def _lines(table: Table, limit: int) -> Iterator[str]:
+    """Yield rows in columns of equal width; what does not fit side by side follows below, by the first column again."""
+    places = [n for n, column in enumerate(table.columns) if column.kind is not Kind.BAR]
+    rows = [[table.columns[n].title for n in places]]
+    rows += [[_cell(row[n], table.columns[n]) for n in places] for row in table.rows[:limit]]
+    widths = [max(cells(row[n]) for row in rows) for n in range(len(places))]
+    for number, group in enumerate(_side_by_side(widths)):
+        if number:
+            yield ""
+        for row in rows:
+            parts = []
+            for n in group:
+                pad = " " * (widths[n] - cells(row[n]))
+                parts.append(pad + row[n] if table.columns[places[n]].kind is Kind.NUMBER else row[n] + pad)
+            yield "  ".join(parts).rstrip()
+
+
+def _side_by_side(widths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the columns that fit into `_COLUMNS` together: the first, each time, and others while there is room."""
+    group = [0]
+    for n in range(1, len(widths)):
+        if len(group) > 1 and sum(widths[m] + 2 for m in group) + widths[n] > _COLUMNS:
+            yield group
+            group = [0]
+        group.append(n)
+    yield group
+
+
+def _cell(cell: str | float | None, column: Column) -> str:
     if cell is None:
         return "-"
-    return unicode_bar(cell, 8) if isinstance(cell, float) else visible(cell)
+    assert isinstance(cell, str), "only bars are numbers"
+    shown = visible(bare(cell) if column.kind is Kind.ADVICE else cell.removesuffix(".html"))
+    return fit(shown, _CUT[column.kind]) if column.kind in _CUT else shown
 
 
 def _size(blocks: list[dict[str, object]]) -> int:

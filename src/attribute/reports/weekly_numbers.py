@@ -16,6 +16,7 @@ from attribute.reports.compare import Change, changes
 from attribute.reports.evidence import INCIDENT
 from attribute.reports.weekly_model import BottleneckRow, CoverageRow, DayRow, Totals, VendorRow
 from attribute.reports.weeks import Part, Week, day_name
+from attribute.reports.wording import and_more, when
 from attribute.rollup import Rollup, bucket_bounds
 from attribute.rules.words import CLASSES, NO_CLASS, Class
 
@@ -25,6 +26,8 @@ TREND_WEEKS: Final = 4
 MEDIAN_WEEKS: Final = 4
 ENOUGH: Final = 20
 _INVOLVED: Final = 0.1
+_MINUTE: Final = timedelta(minutes=1)
+_DAY: Final = timedelta(days=1)
 
 
 def inside(since: datetime, until: datetime) -> pl.Expr:
@@ -70,15 +73,26 @@ def _clock(week: Week) -> pl.DataFrame:
 
 def told_part(week: Week, part: Part, counts: pl.DataFrame) -> Part:
     """
-    Return *part* with the whole days that have no request in *counts*; none where there is no request in it at all.
+    Return *part* with what *counts* hold nothing of in it.
 
-    Whether logs are missing or nobody called, the counts do not say. Hours are not looked at: where few call, hours
-    without a request are usual.
+    That is: whole days of the clock, and times of a day's length or more that hold no such day. Whether logs are
+    missing or nobody called, the counts do not say. Shorter times are not looked at: where few call, hours without a
+    request are usual, and where next to nobody does (under `ENOUGH` minutes with one), so are days off the clock.
     """
-    inner = counts.filter(inside(part.since_at, part.until_at))
-    seen = set(inner.select("minute").unique().join(_clock(week), on="minute")["day"].unique())
-    empty = [day for day in week.whole_days(part.since_at, part.until_at) if day.weekday() not in seen]
-    return replace(part, empty_days=tuple(empty) if seen else ())
+    seen = counts.filter(inside(part.since_at, part.until_at)).select("minute").unique().sort("minute")
+    if seen.is_empty():
+        return replace(part, gap="No request of the logs is known to lie in this week.")
+    busy = set(seen.join(_clock(week), on="minute")["day"])
+    empty = [day_name(day) for day in week.whole_days(part.since_at, part.until_at) if day.weekday() not in busy]
+    edges = [part.since_at, *(edge for at in seen["minute"] for edge in (at, at + _MINUTE)), part.until_at]
+    times = [
+        when(begin, end, week.zone)
+        for begin, end in zip(edges[::2], edges[1::2], strict=True)
+        if end - begin >= _DAY and seen.height >= ENOUGH and not week.whole_days(begin, end)
+    ]
+    told = [f"The logs hold nothing of {and_more(empty, 7)}."] if empty else []
+    told += [f"The logs hold nothing {and_more(times, 7)}."] if times else []
+    return replace(part, gap=" ".join(told))
 
 
 def days(week: Week, part: Part, now: pl.DataFrame, old: pl.DataFrame) -> tuple[DayRow, ...]:
@@ -247,7 +261,7 @@ def _p95(latency: pl.DataFrame, measure: str) -> dict[str, int]:
 
 
 def coverage(now: pl.DataFrame) -> tuple[CoverageRow, ...]:
-    """Return one row per function with failing or slow requests, those with the most gaps first."""
+    """Return one row per function with failing or slow requests, those with the most that lack it first."""
     frame = (
         now.filter(pl.col("class") != NO_CLASS)
         .group_by("function")

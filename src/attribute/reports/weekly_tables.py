@@ -193,7 +193,7 @@ def coverage_blocks(weekly: Weekly) -> list[Block]:
         rows = weekly.coverage[:FEW_ROWS]
         blocks.append(
             Table(
-                caption="Failing or slow requests that say what their upstream answered, fewest evidence first",
+                caption="Failing or slow requests that say what their upstream answered, by how many do not",
                 columns=(
                     Column("function", Kind.NAME),
                     Column("requests", Kind.NUMBER),

@@ -33,7 +33,7 @@ from attribute.reports.weekly_tables import (
     movers_section,
     vendors_section,
 )
-from attribute.reports.wording import FEW, count, of, percent, plural, stamp
+from attribute.reports.wording import FEW, count, of, percent, plural, points, stamp
 from attribute.rules.words import CLASSES, Class
 
 __all__ = ["headline", "weekly_document"]
@@ -102,8 +102,8 @@ def headline(weekly: Weekly) -> str:
     else:
         text = f"{percent(totals.healthy / totals.requests)} of {count(totals.requests)} requests went well"
         if before is not None and before.requests >= FEW:
-            points = 100 * (totals.healthy / totals.requests - before.healthy / before.requests)
-            text += f" ({points:+.2f} points against {_like(weekly)})"
+            change = points(totals.healthy / totals.requests - before.healthy / before.requests)
+            text += f" ({change} against {_like(weekly)})"
     sentences = [f"{text}.", *([weekly.part.gap] if weekly.part.gap else []), _incidents(weekly)]
     unknown = totals.by_class[Class.UNKNOWN]
     if totals.incident >= FEW:
@@ -145,7 +145,7 @@ def _subtitle(weekly: Weekly) -> list[str]:
     lines = [f"{week.name}, from {zone[0]} to {zone[1]}."]
     if week.half_hours != 336:
         lines.append(f"The clocks were changed: this week has {week.half_hours} half hours, not 336.")
-    lines += weekly.part.remarks
+    lines += weekly.part.remarks if weekly.totals.requests else weekly.part.cuts
     lines.append(f"Made {stamp(result.generated_at, week.zone)} by attribute {result.tool_version}.")
     return lines
 
@@ -162,7 +162,7 @@ def _facts(weekly: Weekly) -> list[tuple[str, str]]:
     if verdict.state is not State.NO_PROBLEM:
         parts = [f"{class_} {of(totals.by_class[class_], totals.incident)}" for class_ in verdict.classes]
         rows.append(("Whose, most of it", ", ".join(parts)))
-    limit = ", of the days that the logs hold" if weekly.part.gap else ""
+    limit = ", of the time that the logs hold" if weekly.part.gap else ""
     rows.append(("How sure", f"{verdict.confidence.word}{limit}"))
     goals = goals_fact(weekly.goals)
     if goals is not None:
@@ -230,7 +230,7 @@ def _compare_table(name: str, totals: Totals, before: Totals | None) -> Table:
         if before is not None:
             change = None
             if of_now >= FEW and of_was >= FEW:
-                change = f"{100 * (now / of_now - was / of_was):+.2f} points"
+                change = points(now / of_now - was / of_was)
             cells += [count(was), percent(was / of_was) if of_was >= FEW else None, change]
         return tuple(cells)
 

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from attribute.logs.zones import readings
 from attribute.m1.errors import AttributionError
-from attribute.reports.wording import and_more, span, stamp
+from attribute.reports.wording import span, stamp
 
 __all__ = ["Part", "Week", "WeekError", "day_name", "part_of"]
 
@@ -130,19 +130,13 @@ class Part:
         since_at: its begin, UTC.
         until_at: its end, UTC; not after its begin where nothing can be told.
         cuts: why it begins later or ends earlier than the week; empty where it does not.
-        empty_days: whole days within it, by the clock, of which the logs hold nothing.
+        gap: what the logs hold nothing of, as a sentence; empty where no day of it is missing.
     """
 
     since_at: datetime
     until_at: datetime
     cuts: tuple[str, ...] = ()
-    empty_days: tuple[date, ...] = ()
-
-    @property
-    def gap(self) -> str:
-        """Return which days the logs hold nothing of, as a sentence; empty where there is no such day."""
-        named = and_more([day_name(day) for day in self.empty_days], 7)
-        return f"The logs hold nothing of {named}." if named else ""
+    gap: str = ""
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ __all__ = [
     "percent",
     "period",
     "plural",
+    "points",
     "rfc3339",
     "same_day",
     "span",
@@ -50,6 +51,12 @@ def percent(share: float) -> str:
     if shown == "100.0" and share < 1:
         return ">99.9 %"
     return f"{shown} %"
+
+
+def points(change: float) -> str:
+    """Return the difference of two shares in percentage points; what rounds to nothing has no sign."""
+    shown = f"{100 * change:+.2f}"
+    return f"{shown if float(shown) else '0.00'} points"
 
 
 def of(part: int, whole: int) -> str:
