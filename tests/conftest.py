@@ -1,10 +1,16 @@
-"""No test is about how fast the machine is; and the mode of the cache, where one was asked for (`tests.caching`)."""
+"""
+For all tests: none is about how fast the machine is, and some need a user to whom files are closed.
+
+And the mode of the cache, where one was asked for (`tests.caching`).
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +21,7 @@ from tests.cache_mode import FOLDER, VARIABLE, wanted_mode
 settings.register_profile("untimed", settings.default, deadline=None)
 settings.load_profile("untimed")
 
+NOBODY = 65534
 ROOT = Path(__file__).parents[1]
 NOT_TRACED = (
     "tests/cache/test_parts.py",
@@ -76,3 +83,33 @@ def cache_mode(request: pytest.FixtureRequest) -> Iterator[None]:
             yield
             del os.environ[FOLDER]
             os.environ.pop("XDG_CACHE_HOME", None)
+
+
+@pytest.fixture
+def as_nobody() -> Callable[[], AbstractContextManager[None]]:
+    """Lay aside the rights of root, to whom no file is closed."""
+
+    @contextmanager
+    def laid_aside() -> Iterator[None]:
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            if root:
+                os.seteuid(0)
+
+    return laid_aside
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter: the usual temporary folder is closed to others."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o755)
+    shutil.rmtree(folder)

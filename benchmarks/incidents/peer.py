@@ -1,5 +1,5 @@
 """
-The method that the earlier study recommends, as its text has it, step by step: the peer that ours is held against.
+The method that the study in docs/incidents.md recommends, as its text has it: the peer that ours is held against.
 
 Written from the text alone and in numpy, with nothing of `attribute.incidents` in it. Where the text leaves a choice,
 a comment names it.

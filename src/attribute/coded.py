@@ -14,7 +14,10 @@ from typing import Final
 
 import polars as pl
 
-__all__ = ["Batch", "Coded", "Packing"]
+__all__ = ["FEW", "Batch", "Coded", "Packing"]
+
+FEW: Final = 2**12
+"""To tell so many rows apart by numbers first costs more than it saves."""
 
 _PACKED_BELOW: Final = 2**63
 _NARROW_BELOW: Final = 2**32

@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
@@ -169,6 +171,85 @@ def test_no_path_with_options_on_a_terminal_does_not_wait_either(arguments: tupl
     done = process(*arguments, cwd=home, stdin=None)
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"no path is given and nothing is piped in" in done.stderr
+
+
+@pytest.mark.parametrize(("command", "argument"), [("explain", "WHAT"), ("escalate", "INCIDENT")])
+def test_path_taken_for_the_argument_before_it_is_said_to_be(command: str, argument: str, home: Path) -> None:
+    """Who names a path and no subject reads what became of the path."""
+    done = process(command, "logs/", cwd=home, stdin=None)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().splitlines() == [
+        f"attribute: error: no path is given and nothing is piped in: `logs/` was taken for {argument}",
+        f"  hint: name a file or a folder as well: `attribute {command} {argument} PATHS`",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("analyze", "{path}"),
+        ("watch", "{path}"),
+        ("explain", "vendor", "{path}"),
+        ("gate", "{open}", "--baseline-logs", "{path}"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_path_closed_to_us_is_not_said_to_be_missing(
+    arguments: tuple[str, ...],
+    attribute: CommandLine,
+    open_folder: Path,
+    as_nobody: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """A folder that we may not enter may hold the file: whether it does is not for us to say."""
+    (open_folder / "closed").mkdir(mode=0)
+    path = open_folder / "closed" / "api.jsonl"
+    with as_nobody():
+        done = attribute(*(word.format(path=path, open=open_folder) for word in arguments), "--isolated")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines() == [
+        f"attribute: error: `{path}` cannot be looked at: Permission denied",
+        "  hint: read it as a user who may, or name another path",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("analyze", "logs", "--engine-timeout-s", "soon"), "'--engine-timeout-s': 'soon' is not a number"),
+        (("watch", "logs", "--looks", "x"), "'--looks': 'x' is not a whole number"),
+        (("ingest", "token", "revoke", "abc"), "'[NUMBER]': 'abc' is not a whole number"),
+    ],
+)
+def test_number_that_is_none_is_refused_in_plain_words(
+    arguments: tuple[str, ...], said: str, attribute: CommandLine
+) -> None:
+    """What a type is called in a library's code helps nobody."""
+    done = attribute(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[0] == f"attribute: error: invalid value for {said}"
+
+
+def test_mistake_with_a_file_says_what_to_try_next(attribute: CommandLine, logs: Path) -> None:
+    """Every sentence about a file that cannot be used has a second line."""
+    hints = {
+        (
+            "--rules",
+            "gone.toml",
+        ): "name a rule file, which `attribute rules check FILE` accepts; without one the built-in rules hold",
+        ("--config", "gone.toml"): "name a TOML file; `attribute config show` says what holds without it",
+    }
+    for arguments, hint in hints.items():
+        done = attribute("logs", *arguments)
+        assert done.code == 2
+        assert done.err.splitlines()[1:] == [f"  hint: {hint}"]
+
+
+def test_file_that_is_no_rule_file_leads_to_a_whole_one(attribute: CommandLine, logs: Path) -> None:
+    """The hint names a command that shows what it says."""
+    done = attribute("rules", "check", "logs/app.log")
+    assert done.code == 2
+    assert done.err.splitlines()[1:] == ["  hint: `attribute rules check --help` shows a whole rule file"]
+    assert "[[rule]]" in attribute("rules", "check", "--help").out
 
 
 def test_closed_stdout_is_an_error_and_closed_stderr_is_not(home: Path, logs: Path) -> None:

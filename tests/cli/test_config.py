@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -197,6 +199,43 @@ def test_load_files_that_are_no_text_are_errors_that_can_be_mended(tmp_path: Pat
             load(file=str(tmp_path / name), environ={})
     with pytest.raises(ConfigError, match="not a file"):
         load(file=str(tmp_path), environ={})
+
+
+def test_load_place_closed_to_us_is_an_error_that_can_be_mended(
+    open_folder: Path, as_nobody: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Settings that nobody can see might change a verdict: the run ends, and says where it was not let in."""
+    closed = open_folder / "closed"
+    closed.mkdir(mode=0)
+    searched = (
+        ({"HOME": str(open_folder), "XDG_CONFIG_HOME": str(closed)}, closed / "attribute" / "config.toml"),
+        ({"HOME": str(closed)}, closed / ".config" / "attribute" / "config.toml"),
+    )
+    hint = "mend that, or run without any configuration file: `--isolated`"
+    with as_nobody():
+        for environ, place in searched:
+            with pytest.raises(ConfigError) as caught:
+                load(folder=open_folder, environ=environ)
+            said = f"{place}: whether there is configuration cannot be seen: Permission denied"
+            assert (caught.value.message, caught.value.hint) == (said, hint)
+            load(folder=open_folder, environ=environ, isolated=True)
+        with pytest.raises(ConfigError, match=r"closed/\.git: whether there is configuration"):
+            load(folder=closed, environ={"HOME": str(open_folder)})
+        named = str(closed / "own.toml")
+        for file, environ in ((named, {}), (None, {"ATTRIBUTE_CONFIG": named})):
+            with pytest.raises(ConfigError) as caught:
+                load(file=file, environ=environ)
+            assert caught.value.message == f"{named}: the configuration cannot be read: Permission denied"
+
+
+def test_config_name_too_long_for_a_file_is_a_usage_error(attribute: CommandLine) -> None:
+    """A name that no file can have is a mistake on the command line, and no bug of ours."""
+    done = attribute("config", "show", "--config", "a" * 300)
+    assert done.code == 2
+    assert done.err.splitlines() == [
+        f"attribute: error: {'a' * 300}: the configuration cannot be read: File name too long",
+        "  hint: mend that, or run without any configuration file: `--isolated`",
+    ]
 
 
 def test_load_crossed_shares_of_one_function_are_refused(tmp_path: Path) -> None:

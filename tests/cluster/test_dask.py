@@ -130,6 +130,23 @@ def test_dask_scheduler_that_is_not_there_is_a_worded_error(
     assert "dask at `tcp://127.0.0.1:9` cannot be reached" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(3.0, 3.0), (600.0, 30)])
+def test_scheduler_is_waited_for_no_longer_than_was_asked(
+    asked_s: float, waited_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who allows three seconds gets an answer after three, also where nobody listens; nobody waits for minutes."""
+    waited: list[float] = []
+
+    def refused(*, timeout: float, **_: object) -> None:
+        waited.append(timeout)
+        raise TimeoutError("nobody is there")
+
+    monkeypatch.setattr("distributed.Client", refused)
+    with pytest.raises(ClusterError, match="cannot be reached"), connected(address="tcp://a:1", timeout_s=asked_s):
+        pass
+    assert waited == [waited_s]
+
+
 def test_dask_without_an_address_starts_a_cluster_of_this_machine(tmp_path: Path) -> None:
     """With pip alone: workers are started, used and ended; gate and explain go there too."""
     write(tmp_path, 3, count=400)

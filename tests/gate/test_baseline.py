@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribute.frames import COUNTS
-from attribute.gate.baseline import MAX_FUNCTIONS, Baseline, RulesMark, build, checksum, merge, to_bytes
+from attribute.gate.baseline import MAX_FUNCTIONS, OTHER, Baseline, RulesMark, build, checksum, merge, to_bytes
 from attribute.gate.stored import BaselineError, from_bytes
-from attribute.rollup import OTHER
 from tests.gate.world import BLIND, HEALTHY, KNOWN, NOW, REFUSED, START, UNKNOWN, ago, calm, frame, row
 
 RULES = RulesMark(version="m1/1", sha256="0" * 64, thresholds="1" * 64)

@@ -7,11 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from attribute.cli.ingest import ingest
+from attribute.cli.ingest_failures import failures_explained
+from attribute.cli.main import run as command_line
 from attribute.ingest.credentials import TOKEN, hash_of
+from attribute.ingest.model import NOT_CALLED, StoreBusy
 from attribute.ingest.stores.sqlite import SqliteStore
+from attribute.m1.errors import AttributionError
 
 
 def run(store: Path, *arguments: str) -> str:
@@ -96,3 +101,31 @@ def test_importing_the_service_and_its_commands_loads_no_polars() -> None:
         "assert 'polars' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_store_that_cannot_be_reached_is_named_with_its_port_and_without_its_password(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Two servers of one machine differ in the port alone."""
+    assert command_line(["ingest", "status", "--store", "postgresql://u:secret@127.0.0.1:1/db"]) == 2
+    assert capfd.readouterr().err.splitlines() == [
+        "attribute: error: postgresql://127.0.0.1:1/db: cannot be reached or refuses the login",
+        "  hint: see the server's own log",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:secret@db.local:5433/usage", "postgresql://db.local:5433/usage"),
+        ("postgresql://u:secret@db.local/usage", "postgresql://db.local/usage"),
+        ("postgresql://u:secret@db.local:port/usage", "postgresql://db.local/usage"),
+        ("sqlite:usage.db", "usage.db"),
+    ],
+)
+def test_failure_of_a_store_names_its_address_without_a_password(url: str, shown: str) -> None:
+    """What fails later is named as what cannot be opened."""
+    with pytest.raises(AttributionError) as told, failures_explained(url):
+        raise StoreBusy("locked", NOT_CALLED)
+    assert told.value.message.startswith(f"{shown}: ")
+    assert "secret" not in str(told.value)

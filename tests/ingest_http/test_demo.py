@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -98,3 +101,27 @@ def test_demo_that_comes_out_otherwise_is_a_gate_that_failed(
     monkeypatch.setattr(play, "__kwdefaults__", {**(play.__kwdefaults__ or {}), "acts": (act,)})
     assert run(["demo", "--keep", str(tmp_path / "logs")]) == 3
     assert capsys.readouterr().err.endswith(f"\nattribute: error: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("file/logs", "Not a directory"), ("a" * 300, "File name too long"), ("closed/logs", "Permission denied")],
+)
+def test_keep_that_cannot_be_made_is_a_usage_error(
+    name: str, why: str, open_folder: Path, as_nobody: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Where the logs cannot go, the demonstration does not begin, and says why."""
+    (open_folder / "file").touch()
+    (open_folder / "closed").mkdir(mode=0)
+    keep = open_folder / name
+    with as_nobody(), pytest.raises(DemoError) as caught:
+        demo.main(["--keep", str(keep)], standalone_mode=False)
+    assert caught.value.message == f"`--keep` names {str(keep)!r}, which cannot be used: {why}"
+    assert (caught.value.hint, caught.value.exit_code) == ("name a folder of your own", 2)
+
+
+def test_keep_that_may_not_be_written_to_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder of somebody else's is no place for the logs."""
+    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (tmp_path, os.W_OK | os.X_OK))
+    with pytest.raises(DemoError, match="which cannot be used: Permission denied"):
+        demo.main(["--keep", str(tmp_path)], standalone_mode=False)

@@ -470,8 +470,14 @@ def test_file_that_others_can_reach_is_refused_untouched(tmp_path: Path) -> None
         server.load_key(key)
     link = tmp_path / "link"
     link.symlink_to(key)
-    with pytest.raises(ServerError, match="expected a regular file"):
+    with pytest.raises(ServerError, match="link' is a symbolic link, expected a regular file") as refused:
         server.load_key(link)
+    assert refused.value.hint == "name a file itself, or a path where none is yet"
+    with pytest.raises(ServerError, match="' is a folder, expected a regular file"):
+        server.require_private(tmp_path, others_may_read=True)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ServerError, match="pipe' is a pipe or device, expected a regular file"):
+        server.require_private(tmp_path / "pipe", others_may_read=True)
     log = tmp_path / "log"
     log.touch(mode=0o644)
     server.require_private(log, others_may_read=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from attribute.cli.main import run
 from attribute.ingest import faults, vendor
 from attribute.ingest.faults import Fault, FaultError, FaultKind, Schedule
 from attribute.ingest.vendor import Records, Vendor
@@ -173,3 +174,24 @@ def test_schedule_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) ->
     """Where, what, and what would do."""
     with pytest.raises(FaultError, match=r"none\.json.*No such file"):
         faults.load(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nowhere/records.db", "unable to open database file"),
+        ("text.db", "file is not a database"),
+        (".", "unable to open database file"),
+    ],
+)
+def test_records_that_no_file_can_hold_are_refused_before_anybody_calls(
+    name: str, why: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Who is told that the vendor listens can rely on it: its file is opened first."""
+    path = tmp_path / name
+    (tmp_path / "text.db").write_text("no database, and longer than its header would be: " * 4)
+    assert run(["ingest", "vendor", "--port", "0", "--records", str(path)]) == 2
+    assert capfd.readouterr().err.splitlines() == [
+        f"attribute: error: {path}: cannot hold the vendor's records: {why}",
+        "  hint: name an SQLite file, or a new one in a folder that is there; `:memory:` keeps nothing",
+    ]

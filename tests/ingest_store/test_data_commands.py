@@ -154,7 +154,7 @@ def test_hint_names_what_can_be_done_about_it(path: Path, tmp_path: Path, capsys
         assert "hint: make it again with `attribute ingest export`" in capsys.readouterr().err
     (tmp_path / "weights.toml").write_text("[default")
     assert ingest(path, "plan", "rule", tmp_path / "weights.toml", "--reason", "r", "-o", tmp_path / "p.json") == 2
-    assert "hint: docs/stop-rule.md shows the format" in capsys.readouterr().err
+    assert "hint: `attribute ingest plan rule --help` shows a whole file" in capsys.readouterr().err
     database = sqlite3.connect(path)
     page, page_bytes = database.execute(
         "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = 'device'"
@@ -247,7 +247,7 @@ def test_plan_that_changes_nothing_gives_a_hint_that_can_be_followed(
 def test_file_that_is_not_what_it_should_be_names_where_its_format_stands(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Rows, weights and exports are shown on different pages, and each mistake leads to its own."""
+    """Rows and weights are shown by the help of their commands, exports are made, and each mistake leads to its own."""
     bad = path.with_name("bad")
     bad.write_text("{")
     told = []
@@ -259,11 +259,11 @@ def test_file_that_is_not_what_it_should_be_names_where_its_format_stands(
         assert ingest(path.with_name("new.db"), "replay", bad) == 2
         told.append(capsys.readouterr().err)
     assert told == [
-        f"attribute: error: {bad}:1: is not JSON\n  hint: docs/stop-rule.md shows the format\n",
-        f"attribute: error: {bad}: is not TOML\n  hint: docs/stop-rule.md shows the format\n",
+        f"attribute: error: {bad}:1: is not JSON\n  hint: `attribute ingest plan backfill --help` shows a whole line\n",
+        f"attribute: error: {bad}: is not TOML\n  hint: `attribute ingest plan rule --help` shows a whole file\n",
         (
             "attribute: error: export:1: is not JSON\n"
-            "  hint: make it again with `attribute ingest export`; docs/ingest-data-model.md shows its form\n"
+            "  hint: make it again with `attribute ingest export`, and keep every line of it\n"
         ),
         (
             "attribute: error: export: is not an export of the form `attribute.export/1`\n"
@@ -271,7 +271,7 @@ def test_file_that_is_not_what_it_should_be_names_where_its_format_stands(
         ),
         (
             "attribute: error: export:2: is no line of an export\n"
-            "  hint: make it again with `attribute ingest export`; docs/ingest-data-model.md shows its form\n"
+            "  hint: make it again with `attribute ingest export`, and keep every line of it\n"
         ),
     ]
 

@@ -22,10 +22,12 @@ def told_by(decoded: Decoded) -> Told:
     """Turn the answer into the reference's, checking on the way what holds of every answer."""
     assert decoded.records.schema == RECORDS
     assert decoded.lines == decoded.records.height + len(decoded.rejects) + decoded.not_m1 + decoded.blank
-    assert decoded.record_lines.dtype == pl.Int64
+    numbers = decoded.batch_lines
+    lines = numbers[0] if len(numbers) == 1 else pl.concat(numbers).sort()
+    assert lines.dtype == pl.Int64
     rows = decoded.records.with_columns(pl.col("at").cast(pl.Int64)).rows()
     return Told(
-        records=list(zip(decoded.record_lines.to_list(), rows, strict=True)),
+        records=list(zip(lines.to_list(), rows, strict=True)),
         rejects=[(line, str(reason), detail) for line, reason, detail in decoded.rejects],
         not_m1=decoded.not_m1,
         blank=decoded.blank,

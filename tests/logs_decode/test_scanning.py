@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attribute.buckets import bucket_of
 from attribute.engines.analysis import AnalysisOptions, Window
 from attribute.engines.partial import Partial, digest
 from attribute.frames import RECORDS
@@ -20,7 +21,7 @@ from attribute.logs.lines import decode_chunk
 from attribute.logs.scanning import SCAN, CalmTerms, Scan, Scanned
 from attribute.m1.decode import parse_instant_us
 from attribute.m1.fields import CLAIMING_NAMES, ENDING_STAGES, FIELDS, Kind
-from attribute.rollup import Rollup, bucket_of, merge
+from attribute.rollup import Rollup, merge
 from attribute.rules.catalogue import builtin
 from attribute.rules.compile import compile_rules
 from attribute.rules.thresholds import Limits, Thresholds

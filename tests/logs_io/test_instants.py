@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribute.logs.instants import InstantError, Side, parse_instant, parse_window, resolve, resolve_window
+from attribute.logs.instants import InstantError, Side, resolve, resolve_window
 from attribute.logs.zones import ZoneError, parse_zone, readings
 
 NOW = datetime(2026, 11, 18, 3, 0, tzinfo=UTC)  # a wednesday; noon in Seoul
@@ -25,16 +25,16 @@ EXAMPLES = (
 
 
 def at(text: str, *, now: datetime = NOW, zone: tzinfo = SEOUL, side: Side = "since") -> str:
-    return parse_instant(text, now=now, zone=zone, side=side).isoformat().replace("+00:00", "Z")
+    return resolve(text, now=now, zone=zone, side=side).at.isoformat().replace("+00:00", "Z")
 
 
 def window(text: str, *, now: datetime = NOW, zone: tzinfo = SEOUL) -> list[str]:
-    return [end.isoformat().replace("+00:00", "Z") for end in parse_window(text, now=now, zone=zone)]
+    return [end.at.isoformat().replace("+00:00", "Z") for end in resolve_window(text, now=now, zone=zone)]
 
 
 def refusal(text: str) -> str:
     with pytest.raises(InstantError) as caught:
-        parse_instant(text, now=NOW, zone=SEOUL, side="since")
+        resolve(text, now=NOW, zone=SEOUL, side="since")
     assert caught.value.exit_code == 2
     return str(caught.value)
 
@@ -205,7 +205,7 @@ def test_common_slips_get_their_own_hint(text: str, hint: str) -> None:
 def test_window_that_makes_no_sense_is_refused(text: str, message: str) -> None:
     """The caret counts in the whole text, whichever end it stands under."""
     with pytest.raises(InstantError) as caught:
-        parse_window(text, now=NOW, zone=SEOUL)
+        resolve_window(text, now=NOW, zone=SEOUL)
     assert str(caught.value) == message
 
 
@@ -288,14 +288,14 @@ def test_most_recent_time_of_day_is_never_ahead_while_a_clock_is_turned(
 )
 def test_whole_day_is_as_long_as_it_was(text: str, hours: int) -> None:
     """A day on which the clock is turned has 23 or 25 hours; so is the week that it is in longer or shorter."""
-    since, until = parse_window(text, now=NOW, zone=NEW_YORK)
-    assert until - since == timedelta(hours=hours)
+    since, until = resolve_window(text, now=NOW, zone=NEW_YORK)
+    assert until.at - since.at == timedelta(hours=hours)
 
 
 def test_end_of_window_at_the_same_time_of_day_is_the_next_day_however_long_that_is() -> None:
     """`A..B` with one time of day is a whole day, of 25 hours too."""
-    since, until = parse_window("2026-10-31T12:00..12:00", now=datetime(2026, 10, 31, 17, tzinfo=UTC), zone=NEW_YORK)
-    assert (since.isoformat(), until - since) == ("2026-10-31T16:00:00+00:00", timedelta(hours=25))
+    since, until = resolve_window("2026-10-31T12:00..12:00", now=datetime(2026, 10, 31, 17, tzinfo=UTC), zone=NEW_YORK)
+    assert (since.at.isoformat(), until.at - since.at) == ("2026-10-31T16:00:00+00:00", timedelta(hours=25))
 
 
 def test_span_of_days_is_exact_over_a_turned_clock() -> None:
@@ -324,8 +324,8 @@ TURNS = st.builds(
 def test_printed_instant_is_read_back(instant: datetime, zone: tzinfo) -> None:
     """What Python prints with an offset is read as the same instant, whatever zone is meant otherwise."""
     instant = instant.replace(tzinfo=UTC)
-    assert parse_instant(instant.astimezone(zone).isoformat(), now=NOW, zone=SEOUL, side="since") == instant
-    assert parse_instant(instant.isoformat(), now=NOW, zone=zone, side="until") == instant
+    assert resolve(instant.astimezone(zone).isoformat(), now=NOW, zone=SEOUL, side="since").at == instant
+    assert resolve(instant.isoformat(), now=NOW, zone=zone, side="until").at == instant
 
 
 @given(time=WALLS | TURNS, zone=ZONES)

@@ -43,8 +43,8 @@ def counts(rows: Iterable[Row]) -> Counts:
     return dict(Counter((floor_to(row["at"], timedelta(minutes=1)), *(row[key] for key in keys)) for row in rows))
 
 
-def latency(rows: Iterable[Row]) -> Counts:
-    """Count the same rows by slot, function, measure and bucket."""
+def latency(rows: Iterable[Row], slot: timedelta = timedelta(minutes=10)) -> Counts:
+    """Count the same rows by slot of that width, function, measure and bucket."""
     counted: Counter[tuple[object, ...]] = Counter()
     for row in rows:
         total, upstream = row["latency_ms"], row["upstream_latency_ms"]
@@ -54,7 +54,7 @@ def latency(rows: Iterable[Row]) -> Counts:
             assert isinstance(upstream, float)
             measured |= {"upstream": upstream, "own": max(total - upstream, 0.0)}
         for measure, value in measured.items():
-            counted[floor_to(row["at"], timedelta(minutes=10)), row["function"], measure, bucket(value)] += 1
+            counted[floor_to(row["at"], slot), row["function"], measure, bucket(value)] += 1
     return dict(counted)
 
 

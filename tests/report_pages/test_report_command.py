@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import orjson
 import pytest
 
+from attribute.cli.outputs import OutputError
+from attribute.cli.report_files import keep_notes
 from tests.cli.conftest import CommandLine, attribute, home
 from tests.report_pages.worlds import XHTML, texts, tree
 
 __all__ = ["attribute", "home"]  # fixtures, found by their names
 
+AsNobody = Callable[[], AbstractContextManager[None]]
 OUTAGE = Path(__file__).parents[2] / "fixtures" / "vendor-outage" / "logs"
 COMMON = ("--now", "2026-11-18T09:00:00Z", "--isolated", "--no-progress")
 ID = "V-20261116-1741-cd30"
@@ -75,6 +80,18 @@ def test_folder_holds_every_format_and_a_list_newest_first(attribute: CommandLin
     assert len(links) == 3 * 5
     assert set(links) == files - {"index.html", *(name for name in files if name.endswith(".notes.md"))}
     assert orjson.loads((logs / "reports" / f"{ID}.json").read_bytes())["incidents"][0]["id"] == ID
+
+
+@pytest.mark.parametrize(("notes", "why"), [("closed/n.md", "Permission denied"), ("a" * 300, "File name too long")])
+def test_notes_that_cannot_be_read_are_a_usage_error(
+    notes: str, why: str, as_nobody: AsNobody, open_folder: Path
+) -> None:
+    """What people wrote may stand there: nothing is written over it, and the run says why."""
+    (open_folder / "closed").mkdir(mode=0)
+    path = open_folder / notes
+    with as_nobody(), pytest.raises(OutputError) as caught:
+        keep_notes(path, {}, title="Notes")
+    assert caught.value.message == f"`{path}` cannot be written: it cannot be read: {why}"
 
 
 def test_notes_survive_a_new_report_and_stand_in_it(attribute: CommandLine, logs: Path) -> None:

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
 import re
 import unicodedata
 from xml.etree import ElementTree as ET
 
-import html5lib
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -22,7 +20,6 @@ from attribute.reports.escape import (
     fit,
     github_data,
     github_property,
-    html_text,
     json_bytes,
     markdown_cell,
     terminal,
@@ -133,19 +130,6 @@ def test_csv_cell_formula_start_gets_an_apostrophe(value: str) -> None:
 
 @settings(deadline=None)
 @given(any_text)
-def test_html_text_any_text_is_one_text_node(value: str) -> None:
-    """A real HTML parser finds the text and nothing else, in an element and in an attribute."""
-    encoded = html_text(value)
-    document = html5lib.parse(f'<p title="{encoded}">{encoded}</p>', namespaceHTMLElements=False)
-    (paragraph,) = document.iter("p")
-    assert list(paragraph) == []
-    assert (paragraph.text or "") == visible(value)
-    assert paragraph.attrib == {"title": visible(value)}
-    assert html.unescape(encoded) == visible(value)
-
-
-@settings(deadline=None)
-@given(any_text)
 def test_xml_text_any_text_parses_back(value: str) -> None:
     """XML 1.0 forbids characters that logs hold; what is written is well-formed and says the same."""
     encoded = xml_text(value)
@@ -196,5 +180,5 @@ def test_json_bytes_any_text_keeps_its_value_and_shows_nothing_that_acts(value: 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_every_encoder_every_payload_gives_one_line(payload: str) -> None:
     """No payload makes a second line in any medium."""
-    for encoder in (terminal, tsv_cell, csv_cell, html_text, xml_text, markdown_cell, github_data, github_property):
+    for encoder in (terminal, tsv_cell, csv_cell, xml_text, markdown_cell, github_data, github_property):
         assert len(encoder(payload).splitlines()) <= 1

@@ -10,13 +10,14 @@ from typing import Any
 
 import polars as pl
 
+from attribute.counting import count_healthy, count_some_verdicts
 from attribute.engines.analysis import Analysis, FileNote, InputAccount, RejectedAt, Window
 from attribute.frames import REQUESTS
 from attribute.incidents.model import Incident, Span
 from attribute.reports.asked import Asked, Typed
 from attribute.reports.model import Result
 from attribute.reports.result import build_result
-from attribute.rollup import count_healthy, count_verdicts, merge
+from attribute.rollup import merge
 from attribute.rules.catalogue import builtin
 from attribute.rules.compile import compile_rules
 from attribute.rules.thresholds import Thresholds
@@ -72,7 +73,7 @@ def analysis_of(rows: Sequence[Row], *, account: InputAccount | None = None) -> 
     compiled = compile_rules(builtin(), THRESHOLDS)
     verdicts = classify(frame, compiled)
     healthy = frame.join(verdicts, on="request_id", how="anti")
-    rollup = merge([count_verdicts(verdicts), count_healthy(healthy, compiled.absorbed)])
+    rollup = merge([count_some_verdicts(verdicts), count_healthy(healthy, compiled.absorbed)])
     times = frame["at"].drop_nulls()
     return Analysis(
         account=account

@@ -8,19 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribute.frames import COUNTS, LATENCY
-from attribute.rollup import (
-    OTHER,
-    Rollup,
-    coarsen_latency,
-    compact,
-    count_healthy,
-    count_verdicts,
-    empty,
-    merge,
-    roll_up,
-    subtract,
-)
+from attribute.coded import FEW, Batch
+from attribute.counting import count_healthy, count_some_healthy, count_some_verdicts
+from attribute.frames import COUNTS, LATENCY, RECORDS
+from attribute.rollup import Rollup, empty, merge
+from attribute.rules.words import Reason
+from attribute.slots import SLOT
 from tests.drawn import examples
 from tests.reference import rollup as reference
 from tests.rollup.strategies import HEALTHY_ROWS, START, VERDICT_ROWS, frame
@@ -32,8 +25,12 @@ def as_dict(counted: pl.DataFrame) -> dict[tuple[object, ...], int]:
     return {row[:-1]: row[-1] for row in counted.iter_rows()}
 
 
-def rolled(verdicts: Rows, healthy: Rows) -> Rollup:
-    return roll_up(verdicts=frame(verdicts), healthy=frame(healthy))
+def rolled(verdicts: Rows, healthy: Rows, *, slot: timedelta = SLOT) -> Rollup:
+    """The rollup of one whole log; healthy rows have a `reason` as verdicts have."""
+    calm = frame(healthy)
+    absorbed = calm["reason"] == Reason.UPSTREAM_FAILURE_ABSORBED
+    counted = count_some_healthy(Batch.of(calm.select(RECORDS.names())), absorbed, slot=slot)
+    return merge([count_some_verdicts(frame(verdicts), slot=slot), counted])
 
 
 def assert_canonical(rollup: Rollup) -> None:
@@ -46,10 +43,12 @@ def assert_canonical(rollup: Rollup) -> None:
 
 
 @settings(max_examples=examples(20), deadline=None)
-@given(VERDICT_ROWS, HEALTHY_ROWS)
-def test_rollup_of_any_requests_is_what_a_dict_and_a_loop_count(verdicts: Rows, healthy: Rows) -> None:
+@given(VERDICT_ROWS, HEALTHY_ROWS, st.sampled_from([0, FEW]))
+def test_rollup_of_any_requests_is_what_a_dict_and_a_loop_count(verdicts: Rows, healthy: Rows, few: int) -> None:
     """Every request counts once, in its own minute, under its own key; every known latency counts once."""
-    got = rolled(verdicts, healthy)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("attribute.counting.FEW", few)
+        got = rolled(verdicts, healthy)
     assert as_dict(got.counts) == reference.counts([*verdicts, *healthy])
     assert as_dict(got.latency) == reference.latency([*verdicts, *healthy])
     assert_canonical(got)
@@ -90,9 +89,9 @@ def test_rollup_of_pieces_is_the_rollup_of_the_whole(verdicts: Rows, healthy: Ro
 def test_subtracting_what_was_merged_gives_back_what_was_there(verdicts: Rows, healthy: Rows) -> None:
     """A request taken out again leaves no trace, not even a row of zero."""
     first, second = rolled(verdicts, []), rolled([], healthy)
-    assert subtract(merge([first, second]), second) == first
-    assert subtract(first, empty()) == first
-    assert subtract(first, first) == empty()
+    assert merge([first, second], less=[second]) == first
+    assert merge([first], less=[empty()]) == first
+    assert merge([first], less=[first]) == empty()
 
 
 @settings(max_examples=examples(25), deadline=None)
@@ -103,11 +102,11 @@ def test_many_rows_added_up_in_any_way_are_the_same(verdicts: Rows, healthy: Row
     both = merge([first, second])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("attribute.rollup._ADDED_AT_ONCE", at_once)
-        patch.setattr("attribute.rollup._FEW", few)
+        patch.setattr("attribute.rollup.FEW", few)
         assert merge([first, second]) == both
         assert merge([both, both], less=[first, second]) == both
-        assert subtract(both, second) == first
-        assert subtract(both, both) == empty()
+        assert merge([both], less=[second]) == first
+        assert merge([both], less=[both]) == empty()
 
 
 def test_subtracting_what_was_never_counted_raises() -> None:
@@ -115,9 +114,9 @@ def test_subtracting_what_was_never_counted_raises() -> None:
     row = {"function": "sync", "stage": "response", "status": 200, "latency_ms": 1.0, "reason": "ok", "at": START}
     counted = rolled([], [row])
     with pytest.raises(ValueError, match="never counted"):
-        subtract(empty(), counted)
+        merge([], less=[counted])
     with pytest.raises(ValueError, match="never counted"):
-        subtract(counted, merge([counted, counted]))
+        merge([counted], less=[counted, counted])
 
 
 def test_merging_nothing_is_the_empty_rollup() -> None:
@@ -127,25 +126,25 @@ def test_merging_nothing_is_the_empty_rollup() -> None:
 
 
 @settings(max_examples=examples(12), deadline=None)
-@given(VERDICT_ROWS, HEALTHY_ROWS, st.sampled_from([10, 20, 60, 1440]))
-def test_coarser_latency_slots_are_the_same_counted_coarse_or_coarsened(
-    verdicts: Rows, healthy: Rows, minutes: int
-) -> None:
-    """Slots may be widened before, during or after a merge."""
+@given(VERDICT_ROWS, HEALTHY_ROWS, st.sampled_from([10, 20, 60, 1440]), st.sampled_from([0, FEW]))
+def test_wider_latency_slots_hold_the_same_requests(verdicts: Rows, healthy: Rows, minutes: int, few: int) -> None:
+    """How wide a slot is says when a latency was, to that width, and nothing else of it."""
     width = timedelta(minutes=minutes)
-    fine, calm = count_verdicts(frame(verdicts)), frame(healthy).with_columns(at=pl.lit(None, LATENCY["slot"]))
-    coarse = count_verdicts(frame(verdicts), slot=width)
-    assert coarsen_latency(fine.latency, width).equals(coarse.latency)
-    assert coarse.counts.equals(fine.counts)
-    never = pl.lit(None, pl.Boolean)
-    assert count_healthy(calm, never, slot=width) == count_healthy(calm, never)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("attribute.counting.FEW", few)
+        coarse = rolled(verdicts, healthy, slot=width)
+    assert as_dict(coarse.latency) == reference.latency([*verdicts, *healthy], slot=width)
+    assert coarse.counts.equals(rolled(verdicts, healthy).counts)
+    assert_canonical(coarse)
 
 
-def test_coarsening_to_what_no_slot_divides_raises() -> None:
-    """Slots that ten minutes do not divide would tear requests apart."""
-    for width in (timedelta(minutes=15), timedelta(0), timedelta(minutes=5)):
-        with pytest.raises(ValueError, match="a multiple of ten minutes"):
-            coarsen_latency(empty().latency, width)
+@pytest.mark.parametrize("minutes", [15, 0, 5])
+@pytest.mark.parametrize("few", [0, FEW])
+def test_slot_that_ten_minutes_do_not_divide_raises(minutes: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such slots would tear requests apart."""
+    monkeypatch.setattr("attribute.counting.FEW", few)
+    with pytest.raises(ValueError, match="a multiple of ten minutes"):
+        rolled([], [], slot=timedelta(minutes=minutes))
 
 
 def test_names_past_what_fits_into_one_number_are_counted_all_the_same() -> None:
@@ -168,53 +167,6 @@ def test_names_past_what_fits_into_one_number_are_counted_all_the_same() -> None
         for number in range(2000)
     ]
     blank = dict.fromkeys(["rule"], None)
-    got = count_verdicts(frame(rows))
+    got = merge([count_some_verdicts(frame(rows))])
     assert as_dict(got.counts) == reference.counts([{**blank, **row} for row in rows])
     assert as_dict(got.latency) == reference.latency(rows)
-
-
-def hostile(names: int) -> Rollup:
-    rows: Rows = [
-        {
-            "function": f"f{number}",
-            "stage": f"s{number}",
-            "upstream": f"u{number}",
-            "error_code": f"e{number}",
-            "status": 500,
-            "latency_ms": 1.0,
-            "class": "UNKNOWN",
-            "reason": "upstream-slow",
-            "at": START + timedelta(minutes=number),
-        }
-        for number in range(names)
-        for _ in range(1 + (number == names - 1))
-    ]
-    return count_verdicts(frame(rows))
-
-
-def test_compacting_too_many_names_keeps_the_busiest_and_all_totals() -> None:
-    """What is too much to show is one row called (other); nothing is lost from any sum."""
-    full = hostile(50)
-    small = compact(full, max_functions=3, max_error_codes=2, max_other_names=1)
-    assert set(small.counts["function"]) == {"f49", "f0", "f1", OTHER}
-    assert set(small.counts["error_code"]) == {"e49", "e0", OTHER}
-    assert set(small.counts["stage"]) == {"s49", OTHER}
-    assert set(small.latency["function"]) == {"f49", "f0", "f1", OTHER}
-    per_minute = pl.col("requests").sum()
-    for keys in (["minute"], ["class", "reason", "status"]):
-        assert (
-            small.counts.group_by(keys)
-            .agg(per_minute)
-            .sort(keys)
-            .equals(full.counts.group_by(keys).agg(per_minute).sort(keys))
-        )
-    assert small.latency["requests"].sum() == full.latency["requests"].sum() == 51
-    assert_canonical(small)
-
-
-def test_compacting_what_is_small_changes_nothing() -> None:
-    """Names go only where there are too many, and an absent name stays absent."""
-    full = hostile(5)
-    assert compact(full) == full
-    assert compact(full, max_functions=5, max_error_codes=5, max_other_names=5) == full
-    assert compact(empty(), max_functions=0) == empty()

@@ -138,7 +138,7 @@ def with_when(when: str, class_: str = "vendor", more: str = "") -> str:
 LONG_GLOB = '{ upstream_status = ["5xx"], upstream = ["' + "x" * 300 + '"] }'
 
 MISTAKES = {
-    "syntax": ("version = ", "acme.toml:1: not TOML: invalid value", "`attribute rules list --help`"),
+    "syntax": ("version = ", "acme.toml:1: not TOML: invalid value", "`attribute rules check --help`"),
     "no version": ("[[rule]]\n", "acme.toml:1: the file has no `version`", "add `version = ...`"),
     "odd version": (
         'version = "a b"\n',
@@ -329,7 +329,7 @@ MISTAKES = {
     "no when": (
         HEAD + '[[rule]]\nid = "A-1"\nclass = "vendor"\n',
         "acme.toml:2: rule A-1 has no `when`",
-        "docs/writing-rules.md shows a whole rule",
+        "`attribute rules check --help` shows a whole rule file",
     ),
     "no summary": (
         RULE.replace("summary", "why"),

@@ -95,28 +95,49 @@ def find(*, folder: Path, environ: Mapping[str, str]) -> Path | None:
     the user's and the system's own.
 
     Raises:
-        ConfigError: `$ATTRIBUTE_CONFIG` names a file that does not exist.
+        ConfigError: `$ATTRIBUTE_CONFIG` names no file, or a place is closed to us: what may stand there could change a
+            verdict, and nobody would know.
     """
     named = environ.get("ATTRIBUTE_CONFIG")
     if named:
-        if not Path(named).is_file():
-            raise ConfigError.not_there(named, said_by="ATTRIBUTE_CONFIG")
-        return Path(named)
-    for place in _upward(folder, environ):
-        for name in FILE_NAMES:
-            path = place / name
-            if path.is_file() and (name != "pyproject.toml" or _speaks_of_us(path)):
+        return _named(named, said_by="ATTRIBUTE_CONFIG")
+    try:
+        for place in _upward(folder, environ):
+            for name in FILE_NAMES:
+                path = place / name
+                if stat.S_ISREG(_mode(path)) and (name != "pyproject.toml" or _speaks_of_us(path)):
+                    return path
+        for path in (config_folder(environ) / "config.toml", SYSTEM_FILE):
+            if stat.S_ISREG(_mode(path)):
                 return path
-    for path in (config_folder(environ) / "config.toml", SYSTEM_FILE):
-        if path.is_file():
-            return path
+    except OSError as error:
+        raise ConfigError.not_searchable(str(error.filename), error.strerror or str(error)) from error
     return None
+
+
+def _named(file: str, *, said_by: str) -> Path:
+    path = Path(file)
+    try:
+        is_file = stat.S_ISREG(_mode(path))
+    except OSError as error:
+        raise ConfigError.not_readable(file, error.strerror or str(error)) from error
+    if not is_file:
+        raise ConfigError.not_there(file, said_by=said_by)
+    return path
+
+
+def _mode(path: Path) -> int:
+    """Return what kind of file stands there, 0 for none; `Path.is_file` also says False of what is closed to us."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def _upward(folder: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
     chain = (folder, *folder.parents)
     for depth, place in enumerate(chain):
-        if (place / ".git").exists():
+        if _mode(place / ".git"):
             return chain[: depth + 1]
     home = environ.get("HOME", "")
     if home.startswith("/") and Path(home) in chain:
@@ -153,15 +174,14 @@ def load(
         environ: the environment.
 
     Raises:
-        ConfigError: a file is not there or not TOML, or a key or value in it or in the environment is not known.
+        ConfigError: a file is not there, not readable or not TOML, or a key or value in it or in the environment is not
+            known.
     """
     path: Path | None = None
     if file is not None:
-        path = Path(file)
-        if not path.is_file():
-            raise ConfigError.not_there(file, said_by="--config")
+        path = _named(file, said_by="--config")
     elif not isolated:
-        path = find(folder=Path.cwd() if folder is None else folder, environ=environ)
+        path = find(folder=_current() if folder is None else folder, environ=environ)
     settings = {name: Setting(value=setting.default, origin="default") for name, setting in SETTINGS.items()}
     config = Config(path=path)
     if path is not None:
@@ -190,6 +210,13 @@ def load(
         runbook=config.runbook,
         gates=config.gates,
     )
+
+
+def _current() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:  # it was removed, or a folder above it is closed
+        raise ConfigError.not_searchable("the current folder", error.strerror or str(error)) from error
 
 
 def _table_path(path: Path) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +40,11 @@ class DemoError(AttributionError):
     def not_empty(cls, folder: Path) -> Self:
         """Say that a folder is in use."""
         return cls(f"{str(folder)!r} is not an empty folder", hint="name one that does not exist yet")
+
+    @classmethod
+    def not_usable(cls, folder: Path, why: str) -> Self:
+        """Say that a folder cannot be made or written to."""
+        return cls(f"`--keep` names {str(folder)!r}, which cannot be used: {why}", hint="name a folder of your own")
 
 
 @click.command("demo")
@@ -80,9 +87,14 @@ def demo(keep: Path | None) -> None:
 def _folder(keep: Path | None) -> Path:
     if keep is None:
         return Path(tempfile.mkdtemp(prefix="attribute-demo-"))
-    if keep.exists() and any(keep.iterdir()):
-        raise DemoError.not_empty(keep)
-    keep.mkdir(parents=True, exist_ok=True)
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise DemoError.not_empty(keep)
+    except OSError as error:
+        raise DemoError.not_usable(keep, error.strerror or str(error)) from error
+    if not os.access(keep, os.W_OK | os.X_OK):
+        raise DemoError.not_usable(keep, os.strerror(errno.EACCES))
     return keep
 
 

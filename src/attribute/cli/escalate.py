@@ -13,8 +13,8 @@ __all__ = ["escalate"]
 EPILOG = """\
 \b
 Two files appear: INCIDENT.md, the message, and INCIDENT.zip, the evidence with
-a manifest of hashes. They hold request ids, times, functions, statuses and
-latencies, and nothing else of the logs.
+a manifest of hashes. They hold request ids, times, the names of functions and
+upstreams, statuses and latencies, and nothing else of the logs.
 
 \b
 Examples:
@@ -36,7 +36,7 @@ Examples:
 )
 def escalate(flags: AnalysisFlags, incident_id: str, out: str, upstream: str | None, max_requests: int) -> None:
     """Write the message and the archive."""
-    from attribute.cli.job import prepare
+    from attribute.cli.job import check_first, prepare
     from attribute.cli.outputs import write_output
     from attribute.cli.report_files import make_folder
     from attribute.cli.run import find_incidents, read_logs
@@ -44,6 +44,7 @@ def escalate(flags: AnalysisFlags, incident_id: str, out: str, upstream: str | N
     from attribute.reports.escape import terminal
     from attribute.reports.result import build_result
 
+    check_first(incident_id, "INCIDENT", "escalate", paths=flags.paths)
     job = prepare(replace(flags, fingerprint=True))
     analysis = read_logs(job)
     incidents = find_incidents(job, analysis)

@@ -70,9 +70,10 @@ class NothingToExplainError(AttributionError):
 @click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
 def explain(flags: AnalysisFlags, what: str, form: str) -> None:
     """Explain one thing."""
-    from attribute.cli.job import prepare
+    from attribute.cli.job import check_first, prepare
     from attribute.cli.run import find_incidents, read_logs
 
+    check_first(what, "WHAT", "explain", paths=flags.paths)
     job = prepare(flags)
     class_ = _CLASSES.get(what.casefold())
     if class_ is None and not _INCIDENT.fullmatch(what):

@@ -13,7 +13,7 @@ from attribute.cli.baseline_files import mark_of, read_baseline
 from attribute.cli.gate import GateFlags
 from attribute.cli.gate_config import hours_of, limits_of, share_of
 from attribute.cli.gate_outputs import check_gate_outputs, write_gate
-from attribute.cli.job import Job, prepare
+from attribute.cli.job import Job, check_paths, prepare
 from attribute.cli.options import AnalysisFlags
 from attribute.cli.outputs import Output, paths_of, spare_what_is_read
 from attribute.cli.run import read_logs
@@ -73,6 +73,7 @@ def run_gate(flags: AnalysisFlags, given: GateFlags) -> int:
     )
     checks = frozenset(Check(name) for name in given.checks) or frozenset(Check)
     limits = _limits(given, job, checks)
+    check_paths(given.baseline_logs)
     baseline = _given_baseline(given, job)
     analysis = read_logs(job)
     until = job.window.until_at

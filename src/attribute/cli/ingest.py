@@ -7,7 +7,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -29,6 +29,30 @@ DEFAULT_PORT: Final = 8787
 _MAX_TEXT_CHARS: Final = 128
 _EXTRA: Final = ("httptools", "httpx", "psycopg", "starlette", "uvicorn", "uvloop")
 _DATA_COMMANDS: Final = "attribute.cli.ingest_data"
+
+SERVE_EPILOG: Final = """\
+\b
+Examples:
+  attribute ingest serve --log ingest.m1.jsonl
+  attribute ingest serve --store usage.db --port 9000 --log -
+"""
+
+VENDOR_EPILOG: Final = """\
+\b
+Examples:
+  attribute ingest vendor --faults faults.toml
+  attribute ingest vendor --port 0 --records records.db
+
+A schedule of faults; `kind` is status, delay, reset, hang, cut or rate-limit, and a call that no fault concerns goes
+well:
+
+\b
+  [[fault]]
+  kind = "status"
+  status = 503
+  first = 10
+  last = 19
+"""
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -59,7 +83,7 @@ def _store_option(function: Function) -> Function:
 # --- serve ------------------------------------------------------------------------------------------------------------
 
 
-@ingest.command()
+@ingest.command(epilog=SERVE_EPILOG)
 @_store_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; TLS is a proxy's business.")
 @click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any free one.")
@@ -105,7 +129,7 @@ def serve(store_url: str, log_path: str, key_file: Path | None, **chosen: object
     if not went_well:
         raise AttributionError(
             "the store failed in a way after which nothing may be written",
-            hint="look at the disk first; docs/running-ingest.md, under Watching it, says why",
+            hint="look at the disk, and restore a backup where the database is damaged, before you start it again",
         )
 
 
@@ -234,7 +258,10 @@ def _text(context: click.Context, parameter: click.Parameter, value: str) -> str
 _USER = click.option("--user", required=True, callback=_text, metavar="ID", help="Whose usage it reports and reads.")
 
 
-@token.command()
+@token.command(
+    short_help="Make a device with a token, and print it: only now.",
+    epilog="\b\nExample:\n  attribute ingest token issue --user alice --name laptop",
+)
 @_store_option
 @_USER
 @click.option("--name", default="device", show_default=True, callback=_text, help="What the list calls the device.")
@@ -250,7 +277,10 @@ def issue(store_url: str, user: str, name: str, platform: str) -> None:
     click.echo(secret)
 
 
-@token.command()
+@token.command(
+    short_help="Print a code that makes whoever shows it a device.",
+    epilog="\b\nExample:\n  attribute ingest token link --user alice --minutes 5",
+)
 @_store_option
 @_USER
 @click.option("--minutes", type=click.IntRange(1, 1440), default=10, show_default=True, help="How long it can be used.")
@@ -264,7 +294,11 @@ def link(store_url: str, user: str, minutes: int) -> None:
     click.echo(secret)
 
 
-@token.command("list")
+@token.command(
+    "list",
+    short_help="List every token ever issued, oldest first.",
+    epilog="\b\nExample:\n  attribute ingest token list --json",
+)
 @_store_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per token and line.")
 def list_tokens(store_url: str, *, as_json: bool) -> None:
@@ -300,9 +334,12 @@ def _as_line(row: TokenRow) -> str:
     return "  ".join(terminal(cell) for cell in cells)
 
 
-@token.command()
+@token.command(
+    short_help="Revoke a token by its number, or a whole device.",
+    epilog="\b\nExamples:\n  attribute ingest token revoke 3\n  attribute ingest token revoke --device 0b7c",
+)
 @_store_option
-@click.argument("token_id", type=click.IntRange(0), required=False)
+@click.argument("token_id", type=click.IntRange(0), metavar="[NUMBER]", required=False)
 @click.option("--device", metavar="ID", help="Revoke a device and every token of it.")
 def revoke(store_url: str, token_id: int | None, device: str | None) -> None:
     """Revoke a token by its number, or a whole device. It takes effect with the next request."""
@@ -331,7 +368,7 @@ def _instant(at_us: int | None) -> str | None:
 # --- a vendor to fail -------------------------------------------------------------------------------------------------
 
 
-@ingest.command()
+@ingest.command(short_help="Run a records vendor that fails as a schedule says.", epilog=VENDOR_EPILOG)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8788, show_default=True, help="0: any free one.")
 @click.option("--records", default=":memory:", show_default=True, metavar="PATH", help="SQLite file for the rows.")
@@ -343,10 +380,10 @@ def vendor(host: str, port: int, records: str, faults: Path | None) -> None:
     from attribute.ingest.vendor import Records, Vendor, make_server
 
     schedule = schedules.Schedule(schedules.load(faults) if faults is not None else ())
-    with server.listen(server.Listener(host=host, port=port)) as bound:
+    with closing(Records(records)) as kept, server.listen(server.Listener(host=host, port=port)) as bound:
         bound.listen()
         server.say(f"vendor listening on {server.address_of(bound)}")
-        make_server(Vendor(Records(records), schedule)).run(sockets=[bound])
+        make_server(Vendor(kept, schedule)).run(sockets=[bound])
 
 
 if importlib.util.find_spec(_DATA_COMMANDS) is not None:

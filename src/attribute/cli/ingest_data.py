@@ -27,6 +27,36 @@ if TYPE_CHECKING:
 
 DEFAULT_STORE: Final = "attribute-ingest.db"
 GATE: Final = 3
+ITEM_EPILOG: Final = """\
+\b
+Example:
+  attribute ingest plan {name} rows.jsonl --reason "lost laptop" -o plan.json
+
+ROWS has a bucket on each line, as on the wire, with its `device_id`. One line, broken here to fit:
+
+\b
+  {{"device_id": "0b7c", "source": "codex", "model": "gpt-5",
+   "hour_start": "2025-11-08T00:30:00Z", "input_tokens": 0,
+   "cached_input_tokens": 0, "output_tokens": 0,
+   "reasoning_output_tokens": 0, "total_tokens": 5}}
+"""
+RULE_EPILOG: Final = """\
+\b
+Example:
+  attribute ingest plan rule weights.toml --reason "input is free now" -o plan.json
+
+WEIGHTS is TOML. Counters that are not named weigh nothing, sources that are not named take the default:
+
+\b
+  [default]
+  total = 1
+
+\b
+  [source.codex]
+  input = 1
+  output = 1
+  reasoning_output = 1
+"""
 _EPOCH_DAY: Final = date(1970, 1, 1)
 _PATH: Final = click.Path(path_type=Path)
 _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -150,14 +180,20 @@ def _item_plan(name: str, summary: str) -> click.Command:
     command: Callable[..., None] = click.option("--allow-empty", is_flag=True, help="Nothing to do is fine.")(
         plan_options(run)
     )
-    return plan.command(name)(click.argument("rows", type=_FILE)(command))
+    short = f"{summary.partition(',')[0]}."
+    return plan.command(name, short_help=short, epilog=ITEM_EPILOG.format(name=name))(
+        click.argument("rows", type=_FILE)(command)
+    )
 
 
 _item_plan("backfill", "Fill keys that no client has asserted, from JSON Lines of buckets with a device_id.")
 _item_plan("correct", "Change what single facts say, from JSON Lines of buckets with a device_id.")
 
 
-@plan.command()
+@plan.command(
+    short_help="Compute all daily rollups anew, and switch over.",
+    epilog='\b\nExample:\n  attribute ingest plan rebuild --reason "after a repair" -o plan.json',
+)
 @plan_options
 def rebuild(where: Where, out: Path, reason: str) -> None:
     """Compute all daily rollups anew, compare them with the facts, and switch over."""
@@ -167,7 +203,7 @@ def rebuild(where: Where, out: Path, reason: str) -> None:
         _write(plan_rebuild(store, reason=reason, now_us=now_us()), out)
 
 
-@plan.command()
+@plan.command(short_help="Put new billable weights in force; rewrites no row.", epilog=RULE_EPILOG)
 @click.argument("weights", type=_FILE)
 @plan_options
 def rule(weights: Path, where: Where, out: Path, reason: str) -> None:
@@ -180,7 +216,10 @@ def rule(weights: Path, where: Where, out: Path, reason: str) -> None:
         _write(plan_rule(store, default, by_source, reason=reason, now_us=now_us()), out)
 
 
-@plan.command()
+@plan.command(
+    short_help="Apply this release's steps that the database lacks.",
+    epilog='\b\nExample:\n  attribute ingest plan schema --reason "new release" -o plan.json',
+)
 @plan_options
 def schema(where: Where, out: Path, reason: str) -> None:
     """Apply the schema steps that this release has and the database has not."""
@@ -190,7 +229,11 @@ def schema(where: Where, out: Path, reason: str) -> None:
         _write(plan_schema(store, reason=reason, now_us=now_us()), out)
 
 
-@plan.command()
+@plan.command(
+    short_help="Move old rows that decide nothing into an archive.",
+    epilog="\b\nExample:\n"
+    "  attribute ingest plan retention --before 2026-01-01 --archive old.zst --reason yearly -o plan.json",
+)
 @click.option("--before", type=click.DateTime(["%Y-%m-%d"]), required=True, help="UTC day; rows of earlier half hours.")
 @click.option("--archive", type=_PATH, required=True, help="The archive file to write.")
 @plan_options
@@ -216,7 +259,10 @@ def _free(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
-@click.command()
+@click.command(
+    short_help="Do what an approved plan says.",
+    epilog="\b\nExample:\n  attribute ingest apply plan.json --approve 5f2c",
+)
 @click.argument("plan_file", type=_FILE)
 @click.option("--approve", required=True, metavar="SHA256", help="The plan's hash, as `plan` printed it.")
 @click.option("--backup", type=_PATH, help="Where the copy from before goes. [default: beside the SQLite file]")
@@ -250,7 +296,7 @@ def apply(
           "backup": None if done.backup is None else str(done.backup)})  # fmt: skip
 
 
-@click.command()
+@click.command(short_help="Undo a plan, in one transaction.", epilog="\b\nExample:\n  attribute ingest rollback 7")
 @click.argument("plan_id", type=click.IntRange(1))
 @click.option("--archive", type=_FILE, help="For a retention plan: the file that holds the rows.")
 @store_options
@@ -265,7 +311,7 @@ def rollback(plan_id: int, archive: Path | None, where: Where) -> None:
     show({"plan_id": undone.plan_id, "kind": undone.kind.value, "keys": undone.keys, "kept_newer": undone.newer})
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  attribute ingest status --store usage.db")
 @store_options
 def status(where: Where) -> None:
     """Where the store stands, and every plan that was begun."""
@@ -280,7 +326,10 @@ def status(where: Where) -> None:
 # --- proofs -----------------------------------------------------------------------------------------------------------
 
 
-@click.command()
+@click.command(
+    short_help="Check facts, rollups and seals against the ledger.",
+    epilog="\b\nExample:\n  attribute ingest verify --store usage.db",
+)
 @store_options
 def verify(where: Where) -> None:
     """Check facts against the ledger, rollups against the facts, and the seals; ends with 3 where one does not hold."""
@@ -295,7 +344,7 @@ def verify(where: Where) -> None:
         raise click.exceptions.Exit(GATE)
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  attribute ingest export -o history.jsonl")
 @click.option("-o", "--out", type=_PATH, help="File to write. [default: standard output]")
 @store_options
 def export(out: Path | None, where: Where) -> None:
@@ -324,7 +373,10 @@ def _to_stdout(lines: Iterator[bytes]) -> None:
         ) from error
 
 
-@click.command()
+@click.command(
+    short_help="Say an exported history again in an empty store.",
+    epilog="\b\nExample:\n  attribute ingest replay history.jsonl --store new.db",
+)
 @click.argument("history", type=_FILE)
 @store_options
 def replay(history: Path, where: Where) -> None:
@@ -335,7 +387,10 @@ def replay(history: Path, where: Where) -> None:
         show({"digest": say_again(store, lines)})
 
 
-@click.command()
+@click.command(
+    short_help="Hold M1 logs against deliveries.",
+    epilog="\b\nExample:\n  attribute ingest reconcile ingest.m1.jsonl ingest.m1.jsonl.1",
+)
 @click.argument("logs", type=_FILE, nargs=-1, required=True)
 @store_options
 def reconcile(logs: tuple[Path, ...], where: Where) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -35,6 +35,9 @@ def _address(store_url: str) -> str:
     if "://" not in store_url:
         return store_url.removeprefix("sqlite:")
     parts = urlsplit(store_url)
+    with suppress(ValueError):  # which is a port that is no number
+        if parts.port is not None:
+            return f"{parts.scheme}://{parts.hostname or ''}:{parts.port}{parts.path}"
     return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
 
 
@@ -47,7 +50,7 @@ def _hint(error: StoreError) -> str:
         case StoreFull():
             return "nothing was left half done; make room on the store's disk and try again"
         case StoreBroken():
-            return "stop the service, look at the disk, and restore a backup: docs/ingest-data-model.md says how"
+            return "stop the service, look at the disk, and restore a backup of the file, without its `-wal` and `-shm`"
         case CommitInDoubt():
             return "it may have been done: look with `attribute ingest status` before you try again"
         case _:

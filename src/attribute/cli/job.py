@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import get_close_matches
@@ -31,7 +31,7 @@ from attribute.rules.catalogue import Catalogue, builtin, parse
 from attribute.rules.thresholds import Limits, Thresholds
 from attribute.slots import SLOT
 
-__all__ = ["Job", "catalogue_of", "prepare"]
+__all__ = ["Job", "catalogue_of", "check_first", "check_paths", "prepare"]
 
 MAX_RULES_BYTES: Final = 2**22
 
@@ -70,6 +70,19 @@ class UsageError(AttributionError):
         return cls(f"`{path}` is neither a file nor a folder", hint=hint)
 
     @classmethod
+    def taken_for(cls, value: str, argument: str, command: str) -> Self:
+        """Return the error of a path that stands where something else is named first."""
+        return cls(
+            f"no path is given and nothing is piped in: `{value}` was taken for {argument}",
+            hint=f"name a file or a folder as well: `attribute {command} {argument} PATHS`",
+        )
+
+    @classmethod
+    def closed_path(cls, path: str, why: str) -> Self:
+        """Return the error of a path at which we may not look."""
+        return cls(f"`{path}` cannot be looked at: {why}", hint="read it as a user who may, or name another path")
+
+    @classmethod
     def unknown_engine(cls, name: str, origin: str) -> Self:
         """Return the error of an engine that there is none of."""
         return cls(f"`engine` is `{name}` ({origin}), expected one of {', '.join(EngineName)}")
@@ -82,7 +95,10 @@ class UsageError(AttributionError):
     @classmethod
     def rules_not_readable(cls, path: str, why: str) -> Self:
         """Return the error of a rule file that cannot be read."""
-        return cls(f"{path}: the rules cannot be read: {why}")
+        return cls(
+            f"{path}: the rules cannot be read: {why}",
+            hint="name a rule file, which `attribute rules check FILE` accepts; without one the built-in rules hold",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,11 +206,7 @@ def prepare(flags: AnalysisFlags, *, written: Iterable[str | None] = ()) -> Job:
     if not flags.paths and not stdin_is_fed():
         raise UsageError.nothing_to_read()
     paths = flags.paths or ("-",)
-    for path in paths:
-        if path == "-" or is_url(path):
-            continue
-        if not os.path.lexists(local_path(path)) and not re.search(r"[*?\[]", path):
-            raise UsageError.no_such_path(path)
+    check_paths(paths)
     settings = (config.text("rules"), config.path)
     spare_what_is_read(all_written, logs=paths, others=settings, exclude=config.texts("exclude"))
     return Job(
@@ -208,6 +220,35 @@ def prepare(flags: AnalysisFlags, *, written: Iterable[str | None] = ()) -> Job:
         thresholds=_thresholds(config),
         engine=_engine(config),
     )
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """
+    See that every path is there; patterns and URLs are looked up later.
+
+    Raises:
+        UsageError: one is not, or is closed to us.
+    """
+    for path in paths:
+        if path == "-" or is_url(path) or re.search(r"[*?\[]", path):
+            continue
+        try:
+            os.lstat(local_path(path))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise UsageError.no_such_path(path) from error
+        except OSError as error:
+            raise UsageError.closed_path(path, error.strerror or str(error)) from error
+
+
+def check_first(value: str, argument: str, command: str, *, paths: Sequence[str]) -> None:
+    """
+    See that a path follows the argument that stands before the paths, so that it is none itself.
+
+    Raises:
+        UsageError: there is none, and nothing is piped in.
+    """
+    if not paths and not stdin_is_fed():
+        raise UsageError.taken_for(value, argument, command)
 
 
 def _cache() -> Cache | None:

@@ -29,6 +29,9 @@ GARBAGE_AFTER = 100_000
 """Importing makes many objects and no garbage, and looking for some after every 700 takes a tenth of the time."""
 
 INTERRUPTED = 130
+_PLAINER = {"a valid integer range": "a whole number", "a valid float range": "a number"}
+"""What the names of the command line library's types mean."""
+
 PROGRAM = "attribute"
 
 
@@ -114,7 +117,10 @@ def _sentence(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split())  # click breaks lists of choices into lines
     if message[:1].isupper() and message[1:2].islower():
         message = message[0].lower() + message[1:]
-    return message.removesuffix(".")
+    message = message.removesuffix(".")
+    return next(
+        (message.removesuffix(end) + plain for end, plain in _PLAINER.items() if message.endswith(end)), message
+    )
 
 
 def _help_hint(error: click.ClickException) -> str | None:

@@ -27,13 +27,19 @@ __all__ = ["report"]
 LONG: Final = timedelta(days=1)
 """Of logs over a longer time than this, an incident report tells the time around its incident."""
 
-EPILOG = """\
-\b
-Examples:
+INCIDENT_EXAMPLES = """\
   attribute report incident logs/ -o html:incident.html
   attribute report incident logs/ --incident V-20261116-1741-1f0c --out reports/
+"""
+WEEKLY_EXAMPLES = """\
   attribute report weekly logs/ --week 2026-W47 --tz Asia/Seoul --out reports/
 """
+EPILOG = f"""\
+`attribute report logs/` is short for `attribute report incident logs/`.
+
+\b
+Examples:
+{INCIDENT_EXAMPLES}{WEEKLY_EXAMPLES}"""
 
 
 class ReportError(AttributionError):
@@ -88,7 +94,11 @@ def _writing(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-@report.command(help="The report of one incident: the one named, or that of the answer.")
+@report.command(
+    help="The report of one incident: the one named, or that of the answer.",
+    short_help="The report of one incident; what `attribute report logs/` runs.",
+    epilog=f"\b\nExamples:\n{INCIDENT_EXAMPLES}",
+)
 @reading_options
 @click.option("--incident", "incident_id", metavar="ID", help="Which; `attribute logs/ -o json` lists them.")
 @_writing
@@ -166,7 +176,11 @@ def _name(result: Result) -> str:
     return "report" if known is None else f"report-{known[0]:%Y%m%d-%H%M}"
 
 
-@report.command(help="The report of one week, from monday to sunday by the clocks of --tz.")
+@report.command(
+    help="The report of one week, from monday to sunday by the clocks of --tz.",
+    short_help="The report of one week, from monday to sunday.",
+    epilog=f"\b\nExamples:\n{WEEKLY_EXAMPLES}",
+)
 @reading_options
 @click.option("--week", metavar="WEEK", help="Such as 2026-W47; without it, the last one that is over.")
 @_writing

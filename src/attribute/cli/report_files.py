@@ -63,9 +63,9 @@ def actions_in(notes: Mapping[str, Notes]) -> tuple[Action, ...]:
 
 
 def _text(path: Path) -> str | None:
-    if not path.is_file():
-        return None
     try:
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             content = file.read(MAX_NOTES_BYTES + 1)
     except OSError as error:

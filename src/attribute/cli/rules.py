@@ -20,6 +20,41 @@ RULES_FILE = click.option(
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 
 
+CHECK_EPILOG = """\
+\b
+Examples:
+  attribute rules check acme.toml
+
+A rule file to start from; `attribute rules fields` lists what `when` can test:
+
+\b
+  version = "acme/1"
+
+\b
+  [[rule]]
+  id = "ACME-1"
+  class = "application"
+  summary = "We send the search more requests than our contract allows."
+  when = { upstream_status = [429], upstream = ["search*"] }
+  why = "The quota is in our contract, and our client counts it."
+
+\b
+  [[rule.example]]
+  expect = "match"
+  record = { status = 503, upstream_status = 429, upstream = "search-eu" }
+"""
+
+DIFF_EPILOG = """\
+OLD and NEW are rule files, or `builtin`. Nothing is adopted: put the new file into the configuration (key `rules`) once
+its changes are wanted.
+
+\b
+Examples:
+  attribute rules diff builtin acme.toml logs/
+  attribute rules diff acme-1.toml acme-2.toml logs/ --since 7d --json
+"""
+
+
 class RulesError(AttributionError):
     """A rule that is not there, or examples that do not come out."""
 
@@ -58,7 +93,11 @@ def _catalogue(file: str | None) -> Catalogue:
     return catalogue_of(load(flags={"rules": file}).text("rules"))
 
 
-@rules.command("list", short_help="List the rules in the order in which they are asked.")
+@rules.command(
+    "list",
+    short_help="List the rules in the order in which they are asked.",
+    epilog="\b\nExamples:\n  attribute rules list\n  attribute rules list --rules acme.toml --json",
+)
 @RULES_FILE
 @AS_JSON
 def list_(*, rules: str | None, as_json: bool) -> None:
@@ -69,7 +108,10 @@ def list_(*, rules: str | None, as_json: bool) -> None:
     click.echo(list_json(catalogue) if as_json else list_text(catalogue), nl=False)
 
 
-@rules.command(short_help="Show one rule, its reasons and its examples.")
+@rules.command(
+    short_help="Show one rule, its reasons and its examples.",
+    epilog="\b\nExamples:\n  attribute rules show M1-2\n  attribute rules show ACME-1 --rules acme.toml",
+)
 @click.argument("rule_id", metavar="ID")
 @RULES_FILE
 def show(*, rule_id: str, rules: str | None) -> None:
@@ -83,7 +125,7 @@ def show(*, rule_id: str, rules: str | None) -> None:
     click.echo(rule_text(rule, catalogue), nl=False)
 
 
-@rules.command(short_help="Check a rule file and every example in it.")
+@rules.command(short_help="Check a rule file and every example in it.", epilog=CHECK_EPILOG)
 @click.argument("file", type=click.Path())
 def check(*, file: str) -> None:
     """Check a rule file and every example in it."""
@@ -109,11 +151,7 @@ def fields() -> None:
     click.echo(fields_text(), nl=False)
 
 
-@rules.command(
-    epilog="OLD and NEW are rule files, or `builtin`. Nothing is adopted: put the new file into the configuration (key "
-    "`rules`) once its changes are wanted.",
-    short_help="Show what a change would do to verdicts.",
-)
+@rules.command(epilog=DIFF_EPILOG, short_help="Show what a change would do to verdicts.")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @comparing_options

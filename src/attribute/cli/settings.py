@@ -160,18 +160,29 @@ GOAL_KEYS: Final[Mapping[str, Known]] = MappingProxyType(
 TABLES: Final = ("functions", "goals", "runbook", "gate")
 
 
+_WITHOUT_ANY: Final = "mend that, or run without any configuration file: `--isolated`"
+
+
 class ConfigError(AttributionError):
     """A setting that cannot be used."""
 
     @classmethod
     def not_there(cls, path: str, *, said_by: str) -> Self:
         """Return the error of a named file that is no file."""
-        return cls(f"{said_by} names `{path}`, which is not a file")
+        return cls(
+            f"{said_by} names `{path}`, which is not a file",
+            hint="name a TOML file; `attribute config show` says what holds without it",
+        )
 
     @classmethod
     def not_readable(cls, path: str, why: str) -> Self:
         """Return the error of a file that cannot be read."""
-        return cls(f"{path}: the configuration cannot be read: {why}")
+        return cls(f"{path}: the configuration cannot be read: {why}", hint=_WITHOUT_ANY)
+
+    @classmethod
+    def not_searchable(cls, path: str, why: str) -> Self:
+        """Return the error of a place that is closed to us."""
+        return cls(f"{path}: whether there is configuration cannot be seen: {why}", hint=_WITHOUT_ANY)
 
     @classmethod
     def not_toml(cls, place: str, why: str) -> Self:

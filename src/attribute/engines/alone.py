@@ -15,12 +15,13 @@ from typing import Final
 
 import polars as pl
 
+from attribute.counting import count_some_verdicts
 from attribute.engines.analysis import Window
 from attribute.engines.partial import is_ending
 from attribute.frames import VERDICTS
 from attribute.logs.hashes import hash_of
 from attribute.requests import requests_of_one
-from attribute.rollup import Rollup, count_some_verdicts, empty, merge
+from attribute.rollup import Rollup, empty, merge
 from attribute.rules.compile import CompiledRules
 from attribute.verdicts import decide
 

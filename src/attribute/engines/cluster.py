@@ -46,7 +46,7 @@ class ClusterError(AttributionError):
         """Word an engine without its client."""
         return cls(
             f"`--engine {engine}` needs the package `{package}`, which is not installed",
-            hint=f"pip install {extra}; docs/cluster.md says which versions go together",
+            hint=f"pip install {extra}, in the version that the workers have",
         )
 
     @classmethod
@@ -95,7 +95,7 @@ class ClusterError(AttributionError):
     @classmethod
     def refused(cls, why: str) -> Self:
         """Word a worker of another version."""
-        return cls(why, hint="install the same versions at both ends; docs/cluster.md says how", exit_code=4)
+        return cls(why, hint="install the same versions of `m1-attribute`, polars and Python at both ends", exit_code=4)
 
     @classmethod
     def not_shared(cls, name: str) -> Self:

@@ -45,7 +45,7 @@ def connected(
         address: of the scheduler (`tcp://host:8786`), or a scheduler file; without one a cluster of this machine's
             cores is started and ended with the context.
         options: settings of Dask by their dotted names.
-        timeout_s: when nothing came back for so long, the run ends with an error.
+        timeout_s: when nothing came back for so long, the run ends with an error; connecting takes 30 s at most.
         parallel: how many splits are under way at once; 0: a few for each thread of the workers.
         kernel: what runs on the workers.
 
@@ -70,7 +70,7 @@ def connected(
         elif address.endswith(".json"):
             where = {"scheduler_file": address}
         try:
-            client = distributed.Client(**where, timeout=_CONNECT_SECONDS, set_as_default=False)
+            client = distributed.Client(**where, timeout=min(_CONNECT_SECONDS, timeout_s), set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError.unreachable("dask", address, _gist(error)) from error
         stack.callback(client.close, timeout=_CLOSE_SECONDS)

@@ -118,15 +118,14 @@ def run(common: bytes, task: bytes) -> bytes:
         ]
         return pack(_reply(int(number), refusal=f"a worker runs {', '.join(differing)}"))
     asked, compiled = _understood(body)
-    # Both parcels were made by the driver, which could make this process run anything in any case.
-    wanted: Task = pickle.loads(zlib.decompress(parcel))  # noqa: S301
+    wanted: Task = pickle.loads(zlib.decompress(parcel))  # noqa: S301 - made by the driver, which may run anything here
     return pack(_Kernel(asked, compiled, wanted.split).reply(wanted.hashes))
 
 
 @lru_cache(maxsize=2)
 def _understood(body: bytes) -> tuple[Common, CompiledRules]:
     """Read what all tasks of a run have in common, and compile its rules, once a run and not once a task."""
-    asked: Common = pickle.loads(zlib.decompress(body))  # noqa: S301 - see `run`
+    asked: Common = pickle.loads(zlib.decompress(body))  # noqa: S301 - the same
     return asked, compile_rules(asked.catalogue, asked.thresholds)
 
 

@@ -21,12 +21,13 @@ import polars as pl
 
 from attribute.cache.contents import Seal
 from attribute.coded import Batch, Coded
+from attribute.counting import count_some_healthy, counted_healthy
 from attribute.engines.analysis import Window
 from attribute.frames import RECORDS
 from attribute.logs.hashes import hash_of
 from attribute.logs.scanning import CalmRecords
 from attribute.m1.fields import ENDING_STAGES
-from attribute.rollup import Rollup, count_some_healthy, counted_healthy, empty
+from attribute.rollup import Rollup, empty
 from attribute.slots import EPOCH, SLOT
 
 if TYPE_CHECKING:

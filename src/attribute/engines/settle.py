@@ -19,6 +19,7 @@ from typing import Final, Self
 
 import polars as pl
 
+from attribute.counting import count_healthy, count_some_verdicts
 from attribute.engines.alone import count_flags, taken_alone
 from attribute.engines.analysis import MEMORY_BYTES, Window
 from attribute.engines.loud import LoudRecords
@@ -29,7 +30,7 @@ from attribute.frames import RECORDS, VERDICTS
 from attribute.logs.hashes import hash_of
 from attribute.m1.errors import AttributionError
 from attribute.requests import consolidate, count_duplicates, requests_of_one
-from attribute.rollup import Rollup, count_healthy, count_some_verdicts, merge
+from attribute.rollup import Rollup, merge
 from attribute.rules.compile import CompiledRules
 from attribute.slots import SLOT
 from attribute.verdicts import classify, decide

@@ -18,13 +18,15 @@ import orjson
 import polars as pl
 
 from attribute.gate.cells import SLOT_MINUTES, tabulate
-from attribute.rollup import OTHER
 
-__all__ = ["HOURS", "SLOTS", "Baseline", "RulesMark", "build", "checksum", "day_name", "merge", "to_bytes"]
+__all__ = ["HOURS", "OTHER", "SLOTS", "Baseline", "RulesMark", "build", "checksum", "day_name", "merge", "to_bytes"]
 
 SCHEMA: Final = "attribute.baseline/1"
 MAX_FUNCTIONS: Final = 1000
 """So many functions keep their name; the others, those with the fewest requests, are counted as one."""
+
+OTHER: Final = "(other)"
+"""What those are called."""
 
 MAX_HOUR: Final = 2**22
 """The last hour that a baseline knows lies in the year 2448."""

@@ -36,7 +36,10 @@ class FaultError(AttributionError):
     @classmethod
     def not_so(cls, place: str, number: int, expected: str) -> Self:
         """Say which fault is wrong, and what was expected."""
-        return cls(f"{place}: fault {number}: expected {expected}", hint="`docs/ingest.md` lists what a fault can say")
+        return cls(
+            f"{place}: fault {number}: expected {expected}",
+            hint="`attribute ingest vendor --help` shows a whole schedule",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

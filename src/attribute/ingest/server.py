@@ -43,10 +43,18 @@ class ServerError(AttributionError):
         return cls(f"{host}:{port} cannot be listened on: {reason}", hint="choose another `--host` or `--port`")
 
     @classmethod
+    def not_a_file(cls, path: Path, mode: int) -> Self:
+        """Say what stands where a file is expected."""
+        kind = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link"}.get(stat.S_IFMT(mode), "a pipe or device")
+        return cls(
+            f"{str(path)!r} is {kind}, expected a regular file", hint="name a file itself, or a path where none is yet"
+        )
+
+    @classmethod
     def not_private(cls, path: Path, mode: int, wanted: str) -> Self:
         """Say which file others can reach."""
         return cls(
-            f"{str(path)!r} has mode {mode:04o}, expected a regular file that {wanted}",
+            f"{str(path)!r} has mode {mode:04o}, expected a file that {wanted}",
             hint=f"look at what is in it, then `chmod 600 {str(path)!r}`",
         )
 
@@ -124,8 +132,10 @@ def require_private(path: Path, *, others_may_read: bool) -> None:
         return
     except OSError as error:
         raise ServerError.cannot_use(path, error.strerror or "no reason given") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise ServerError.not_a_file(path, found.st_mode)
     too_open = 0o022 if others_may_read else 0o077
-    if not stat.S_ISREG(found.st_mode) or found.st_mode & too_open:
+    if found.st_mode & too_open:
         wanted = "nobody else can write to" if others_may_read else "nobody else can read or write"
         raise ServerError.not_private(path, stat.S_IMODE(found.st_mode), wanted)
 

@@ -16,9 +16,9 @@ import sqlite3
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 from urllib.parse import parse_qsl
 
 import uvicorn
@@ -31,6 +31,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from attribute.ingest.faults import Fault, FaultError, FaultKind, Schedule, parse
 from attribute.ingest.server import Listener, address_of, listen
+from attribute.m1.errors import AttributionError
 
 MAX_BODY_BYTES: Final = 8 << 20
 LONGEST_HANG_S: Final = 600.0
@@ -42,21 +43,35 @@ _PAGE: Final = 1000
 Row = dict[str, object]
 
 
+class RecordsError(AttributionError):
+    """The file for the vendor's rows is none that they can go to."""
+
+    @classmethod
+    def not_usable(cls, path: str, why: str) -> Self:
+        """Say why SQLite does not take the file."""
+        return cls(
+            f"{path}: cannot hold the vendor's records: {why}",
+            hint="name an SQLite file, or a new one in a folder that is there; `:memory:` keeps nothing",
+        )
+
+
 class Records:
     """
     Tables of JSON objects in one SQLite file, each row under the values of its key columns.
 
     Args:
         path: the file, made where there is none; `:memory:` keeps nothing.
+
+    Raises:
+        RecordsError: it cannot be made or opened, or holds something else.
     """
 
     def __init__(self, path: str | Path = ":memory:") -> None:
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS record "
-            "(name TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (name, key)) STRICT"
-        )
+        try:
+            self._connection = _opened(str(path))
+        except sqlite3.Error as error:
+            raise RecordsError.not_usable(str(path), str(error)) from error
 
     def upsert(self, table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
         """Insert or merge rows in one transaction: members that a row does not have keep what they were."""
@@ -84,6 +99,17 @@ class Records:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _opened(path: str) -> sqlite3.Connection:
+    with ExitStack() as stack:
+        connection = stack.enter_context(closing(sqlite3.connect(path, check_same_thread=False, isolation_level=None)))
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS record "
+            "(name TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (name, key)) STRICT"
+        )
+        stack.pop_all()
+    return connection
 
 
 class Vendor:

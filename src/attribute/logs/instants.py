@@ -20,8 +20,6 @@ __all__ = [
     "Resolved",
     "Side",
     "ZoneError",
-    "parse_instant",
-    "parse_window",
     "parse_zone",
     "resolve",
     "resolve_window",
@@ -79,29 +77,6 @@ class Resolved(NamedTuple):
     note: str | None = None
     ends_at: datetime | None = None
     clock: bool = False
-
-
-def parse_instant(text: str, *, now: datetime, zone: tzinfo, side: Side) -> datetime:
-    """
-    Return the instant, UTC, that *text* stands for; see `resolve`.
-
-    >>> at = datetime(2026, 11, 16, 3, 0, tzinfo=UTC)
-    >>> parse_instant("1h30m", now=at, zone=UTC, side="since").isoformat()
-    '2026-11-16T01:30:00+00:00'
-    """
-    return resolve(text, now=now, zone=zone, side=side).at
-
-
-def parse_window(text: str, *, now: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
-    """
-    Return the window, from its first instant up to and without its last, that *text* stands for; see `resolve_window`.
-
-    >>> at = datetime(2026, 11, 16, 3, 0, tzinfo=UTC)
-    >>> [end.isoformat() for end in parse_window("yesterday", now=at, zone=UTC)]
-    ['2026-11-15T00:00:00+00:00', '2026-11-16T00:00:00+00:00']
-    """
-    since, until = resolve_window(text, now=now, zone=zone)
-    return since.at, until.at
 
 
 def resolve_window(text: str, *, now: datetime, zone: tzinfo) -> tuple[Resolved, Resolved]:

@@ -79,11 +79,6 @@ class Decoded:
         frames = [batch.frame(RECORDS) for batch in self.batches]
         return frames[0] if len(frames) == 1 else pl.concat(frames)[pl.concat(self.batch_lines).arg_sort()]
 
-    @property
-    def record_lines(self) -> pl.Series:
-        """The number of the line of each of `records`."""
-        return self.batch_lines[0] if len(self.batch_lines) == 1 else pl.concat(self.batch_lines).sort()
-
 
 def decode_chunk(
     chunk: Chunk,

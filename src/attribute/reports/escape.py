@@ -19,7 +19,6 @@ __all__ = [
     "fit",
     "github_data",
     "github_property",
-    "html_text",
     "json_bytes",
     "markdown_cell",
     "terminal",
@@ -143,11 +142,6 @@ def csv_cell(text: str) -> str:
     """
     shown = visible(text)
     return f"'{shown}" if shown.lstrip(_SKIPPED_BY_SPREADSHEETS).startswith(_FORMULA_STARTS) else shown
-
-
-def html_text(text: str) -> str:
-    """Return *text* for HTML, as text or inside a double-quoted attribute."""
-    return html.escape(visible(text), quote=True)
 
 
 def xml_text(text: str) -> str:

@@ -15,7 +15,17 @@ from attribute.reports.model import ClassRow, CodeRow, FunctionRow, HeatRow, Nor
 from attribute.reports.wording import upstream_word
 from attribute.rules.words import CLASSES, NO_CLASS, Class, Reason
 
-__all__ = ["Quiet", "class_rows", "code_rows", "function_rows", "heat_rows", "quiet_part", "usual_counts", "why_rows"]
+__all__ = [
+    "Quiet",
+    "class_rows",
+    "code_rows",
+    "function_rows",
+    "heat_rows",
+    "new_codes",
+    "quiet_part",
+    "usual_counts",
+    "why_rows",
+]
 
 MIN_QUIET_REQUESTS: Final = 200
 MIN_QUIET_MINUTES: Final = 10
@@ -194,6 +204,27 @@ def code_rows(counts: pl.DataFrame, quiet: Quiet | None, *, limit: int = 10) -> 
         CodeRow(error_code=row["error_code"], requests=row["requests"], normal=_normal_of(row, quiet))
         for row in frame.iter_rows(named=True)
     )
+
+
+def new_codes(counts: pl.DataFrame, quiet: Quiet | None, class_: str) -> tuple[str, ...] | None:
+    """
+    Return the error codes that requests of a class have and none of that class in the quiet part, most frequent first.
+
+    Returns:
+        None where there is nothing to compare: no quiet part, or no request of the class that has a code and a time.
+    """
+    coded = (pl.col("class") == class_) & pl.col("error_code").is_not_null() & pl.col("minute").is_not_null()
+    rows = counts.filter(coded)
+    if quiet is None or not rows.height:
+        return None
+    usual = quiet.counts.filter(coded).select("error_code").unique()
+    found = (
+        rows.join(usual, on="error_code", how="anti")
+        .group_by("error_code")
+        .agg(pl.col("requests").sum())
+        .sort("requests", "error_code", descending=[True, False])
+    )
+    return tuple(found["error_code"])
 
 
 _EVIDENCE_KEYS: Final[dict[str, tuple[str, ...]]] = {

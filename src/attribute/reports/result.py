@@ -17,13 +17,13 @@ from attribute.reports.evidence import (
     code_rows,
     function_rows,
     heat_rows,
+    new_codes,
     quiet_part,
     usual_counts,
     why_rows,
 )
 from attribute.reports.model import (
     ClassRow,
-    CodeRow,
     IncidentRow,
     LatencyRow,
     ReasonRow,
@@ -92,7 +92,6 @@ def build_result(
         for class_ in CLASSES
     }
     verdict = decide(facts, by_class)
-    codes = code_rows(counts, quiet)
     why = tuple(row for class_ in verdict.classes for row in by_class[class_])
     latency = _latency(analysis.rollup.latency)
     return Result(
@@ -110,10 +109,10 @@ def build_result(
         reasons=tuple(facts.reasons),
         functions=tuple(facts.functions),
         heat=heat_rows(counts),
-        codes=codes,
+        codes=code_rows(counts, quiet),
         latency=latency,
         why=why,
-        why_not=_why_not(facts, verdict, codes, latency, by_class),
+        why_not=_why_not(facts, verdict, new_codes(counts, quiet, Class.APPLICATION), latency),
         series=series(counts),
         incidents=rows,
         flags=facts.flags,
@@ -207,9 +206,8 @@ def _incident_rows(incidents: Sequence[Incident], verdicts: Rows) -> tuple[Incid
 def _why_not(
     facts: Facts,
     verdict: Verdict,
-    codes: Sequence[CodeRow],
+    new: Sequence[str] | None,
     latency: Sequence[LatencyRow],
-    why: Mapping[str, Sequence[WhyRow]],
 ) -> tuple[WhyNot, ...]:
     """Return one line for each class that is not the answer; none where there is no answer to defend."""
     if not verdict.classes:
@@ -224,13 +222,13 @@ def _why_not(
         parts = _amount(row, total) if row.requests else [none]
         if not row.requests:
             pass
-        elif row.class_ == Class.APPLICATION and codes and codes[0].normal is not None:
-            new = [code.error_code for code in codes if code.normal == 0]
+        elif row.class_ == Class.APPLICATION and new is not None:
             parts.append(f"new error_code {new[0]}" if new else "no new error_code")
         elif row.class_ == Class.BOTTLENECK and own is not None:
             parts.append(f"own time p95 {count(int(own.p95_ms))} ms")
-        elif row.class_ == Class.UNKNOWN and why[row.class_]:
-            parts.append(f"mostly {why[row.class_][0].words}")
+        elif row.class_ == Class.UNKNOWN:
+            reason = next(reason for reason in facts.reasons if reason.class_ == row.class_)
+            parts.append(f"{'mostly' if reason.requests * 2 > row.requests else 'most often'} {reason.reason}")
         lines.append(WhyNot(class_=row.class_, requests=row.requests, parts=tuple(parts)))
     return tuple(lines)
 

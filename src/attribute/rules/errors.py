@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from attribute.m1.errors import AttributionError
 
 FIELDS_HINT = "`attribute rules fields` lists them all"
+EXAMPLE_HINT = "`attribute rules check --help` shows a whole rule file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class RuleFileError(AttributionError):
     @classmethod
     def not_toml(cls, place: Place, detail: str) -> RuleFileError:
         """Say where the text stops being TOML."""
-        return cls(f"{place}: not TOML: {detail}", hint="`attribute rules list --help` shows a rule file to start from")
+        return cls(f"{place}: not TOML: {detail}", hint=EXAMPLE_HINT)
 
     @classmethod
     def too_large(cls, place: Place, what: str, count: int, maximum: int) -> RuleFileError:
@@ -43,9 +44,7 @@ class RuleFileError(AttributionError):
     @classmethod
     def missing_key(cls, place: Place, where: str, key: str) -> RuleFileError:
         """Say which key is needed."""
-        return cls(
-            f"{place}: {where} has no `{key}`", hint=f"add `{key} = ...`; docs/writing-rules.md shows a whole rule"
-        )
+        return cls(f"{place}: {where} has no `{key}`", hint=f"add `{key} = ...`; {EXAMPLE_HINT}")
 
     @classmethod
     def wrong_type(cls, place: Place, where: str, key: str, value: object, expected: str) -> RuleFileError:

@@ -21,7 +21,7 @@ class PlanError(AttributionError):
     @classmethod
     def bad_weights(cls, where: str, what: str) -> Self:
         """Not a file of weights."""
-        return cls(f"{where}: {what}", hint="docs/stop-rule.md shows the format")
+        return cls(f"{where}: {what}", hint="`attribute ingest plan rule --help` shows a whole file")
 
     @classmethod
     def no_export(cls, where: str, what: str) -> Self:
@@ -140,14 +140,14 @@ class PlanError(AttributionError):
     @classmethod
     def bad_line(cls, where: str, number: int, what: str) -> Self:
         """A line of an input file."""
-        return cls(f"{where}:{number}: {what}", hint="docs/stop-rule.md shows the format")
+        return cls(f"{where}:{number}: {what}", hint="`attribute ingest plan backfill --help` shows a whole line")
 
     @classmethod
     def bad_export_line(cls, where: str, number: int, what: str) -> Self:
         """A line of an export that was damaged or is none."""
         return cls(
             f"{where}:{number}: {what}",
-            hint="make it again with `attribute ingest export`; docs/ingest-data-model.md shows its form",
+            hint="make it again with `attribute ingest export`, and keep every line of it",
         )
 
     @classmethod

@@ -360,6 +360,7 @@ def _failure(error: psycopg.Error, latency_ms: float, *, committing: bool = Fals
 
 
 def _address(url: str) -> str:
-    """Host and database of a connection string, without the password."""
+    """Host, port and database of a connection string, without the password."""
     parts = conninfo_to_dict(url)
-    return f"postgresql://{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
+    port = f":{parts['port']}" if "port" in parts else ""
+    return f"postgresql://{parts.get('host', 'localhost')}{port}/{parts.get('dbname', '')}"
