@@ -21,6 +21,15 @@ from tests.cache_mode import FOLDER, VARIABLE, wanted_mode
 settings.register_profile("untimed", settings.default, deadline=None)
 settings.load_profile("untimed")
 
+if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0" and "POLARS_MAX_THREADS" not in os.environ:
+    # There are more workers than cores: the first has all of polars' threads, the others one, which takes a fifth less.
+    # Which test is run by which is chance. What tests start has all threads again.
+    os.environ["POLARS_MAX_THREADS"] = "1"
+    import polars as pl
+
+    assert pl.thread_pool_size() == 1
+    del os.environ["POLARS_MAX_THREADS"]
+
 NOBODY = 65534
 ROOT = Path(__file__).parents[1]
 NOT_TRACED = (

@@ -120,7 +120,7 @@ def test_splits_between_any_two_bytes_equal_local(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_splits_generated_logs_equal_local(tmp_path: Path, seed: int) -> None:
     """Broken lines, half a line, half a file, envelopes of every compression, drift and duplicates: one answer."""
-    write(tmp_path, seed, 1500)
+    write(tmp_path, seed, 1000)
     window = Window(since_at=EPOCH + timedelta(minutes=7), until_at=EPOCH + timedelta(minutes=90))
     assert_parity(Shuffled(seed), tmp_path)
     assert_parity(Shuffled(seed), tmp_path, window=window, functions=("pay-*", "caf*"), fingerprint=True)
