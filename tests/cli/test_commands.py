@@ -19,6 +19,7 @@ from attribute.cli.crash import save_traceback
 from attribute.cli.group import LazyGroup
 from attribute.cli.group import attribute as group
 from attribute.cli.main import run
+from tests.cache_mode import VARIABLE
 from tests.cli.conftest import CommandLine, process, record, unread
 from tests.reports.hostile import acts
 
@@ -509,7 +510,8 @@ main()
 """
     (home / "a.jsonl").write_text("{}\n")
     command = [sys.executable, "-c", code, "a.jsonl", "--isolated", "--no-cache"]
-    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, cwd=home)
+    alone = {name: value for name, value in os.environ.items() if name != VARIABLE}  # a mode loads modules of its own
+    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, cwd=home, env=alone)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
