@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, Self
 import click
 from click.shell_completion import CompletionItem
 
-from attribute.logs.sources import discover
+from attribute.logs.sources import STANDARD_INPUT, discover
 from attribute.logs.storage import is_url
 from attribute.m1.errors import AttributionError
 from attribute.reports.writers import WRITERS
@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
-_STANDARD_INPUT: Final = ("-", "/dev/stdin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +168,9 @@ def spare_what_is_read(
         return
     logs = tuple(logs)
     read = {_identity(path) for path in others if path is not None}
-    if any(path in _STANDARD_INPUT for path in logs):
+    if any(path in STANDARD_INPUT for path in logs):
         read.add(_identity("/dev/stdin"))
-    local = [path for path in logs if path not in _STANDARD_INPUT and not is_url(path)]
+    local = [path for path in logs if path not in STANDARD_INPUT and not is_url(path)]
     read |= {(source.device, source.inode) for source in discover(local, exclude=exclude).sources}
     for path, found in there.items():
         if found in read:

@@ -76,7 +76,7 @@ def gate(
         settings=settings,
         volume=volume_of(table, past if comparable else None, now_minute=now_minute, settings=settings),
         as_of=as_of,
-        samples=samples(table, now_minute=minute_of(now), spans=settings.spans),
+        samples=samples(table, now_minute=now_minute, spans=settings.spans),
     )
     outcomes = [*judging.input(rejected, records, incomplete=incomplete)]
     if Check.SPIKE in settings.checks or Check.COVERAGE in settings.checks:

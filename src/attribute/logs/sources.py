@@ -18,9 +18,11 @@ from attribute.logs.remote_search import search
 from attribute.logs.storage import Entry, is_url, local_path
 from attribute.m1.errors import AttributionError
 
-__all__ = ["Discovery", "SkipReason", "Skipped", "Source", "SourceError", "discover", "near_paths"]
+__all__ = ["STANDARD_INPUT", "Discovery", "SkipReason", "Skipped", "Source", "SourceError", "discover", "near_paths"]
 
-_STANDARD_INPUT: Final = ("-", "/dev/stdin")
+STANDARD_INPUT: Final = ("-", "/dev/stdin")
+"""Paths that mean standard input."""
+
 _RESULT: Final = b'{\n  "schema": "attribute.'
 """How our own JSON begins: no log does, for a record is one line."""
 _EFFECTIVE: Final = os.access in os.supports_effective_ids
@@ -167,9 +169,9 @@ def discover(paths: Sequence[str], *, exclude: Sequence[str] = (), stdin: int = 
     for path in paths:
         if is_url(path):
             found.add_url(path)
-        elif path not in _STANDARD_INPUT:
+        elif path not in STANDARD_INPUT:
             found.add(local_path(path))
-    streams = (Source.standard_input(stdin),) if any(path in _STANDARD_INPUT for path in paths) else ()
+    streams = (Source.standard_input(stdin),) if any(path in STANDARD_INPUT for path in paths) else ()
     return found.result(streams)
 
 
